@@ -1,0 +1,1 @@
+"""Clips on disk: shards, tables, splits, sampling."""

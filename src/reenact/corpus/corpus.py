@@ -1,0 +1,126 @@
+"""A prepared corpus: clips, where their rows lie, and their labels.
+
+Folders, each written by one stage (see docs/architecture.md for the columns):
+    frames/     SHARD.frames.npy | SHARD.frames.jpg + SHARD.offsets.npy, SHARD.parquet, clips.parquet
+    landmarks/  SHARD.landmarks.npy (N, 68, 2) float32, SHARD.found.npy (N,) bool
+    actions/    SHARD.parquet (AU01.., pitch, yaw, roll), SHARD.landmarks3d.npy, SHARD.visibility.npy, shapes.parquet
+    validated/  split.parquet
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from reenact.corpus.shards import FrameReader, Image, open_frames, read_array, read_stage
+from reenact.corpus.tables import read_table
+from reenact.faces.actions import ACTION_UNITS
+
+POSE = ("pitch", "yaw", "roll")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Clip:
+    """One video (track) of one identity: rows [start, start + count) of its shard."""
+
+    clip: str
+    identity: str
+    shard: str
+    start: int
+    count: int
+    fps: float
+
+
+class Corpus:
+    """Read access to a corpus; label folders that were not made are None and may not be asked for."""
+
+    def __init__(self, frames: Path, *, landmarks: Path | None = None, actions: Path | None = None) -> None:
+        self.folders = {"frames": frames, "landmarks": landmarks, "actions": actions}
+        self.facts = read_stage(frames, kind="frames")
+        for kind in ("landmarks", "actions"):
+            folder = self.folders[kind]
+            if folder is not None:
+                read_stage(folder, kind=kind)
+        self.table = read_table(frames / "clips.parquet", kind="clips")
+        self.clips = [
+            Clip(clip=row.clip, identity=row.identity, shard=row.shard, start=int(row.start), count=int(row.count),
+                 fps=float(row.fps))
+            for row in self.table.itertuples()
+        ]  # fmt: skip
+        self._open: dict[tuple[str, str], Any] = {}
+
+    @cached_property
+    def by_name(self) -> dict[str, Clip]:
+        """Clips by their id."""
+        return {clip.clip: clip for clip in self.clips}
+
+    @property
+    def size(self) -> int:
+        """Side of the stored square frames in pixels."""
+        return int(self.facts["size"])
+
+    def image(self, clip: Clip, frame: int) -> Image:
+        """RGB uint8 (S, S, 3); `frame` counts the clip's stored frames from 0."""
+        reader: FrameReader = self._get("frames", clip.shard, lambda f: open_frames(f, clip.shard))
+        return reader[clip.start + frame]
+
+    def landmarks(self, clip: Clip) -> NDArray[np.float32]:
+        """(count, 68, 2) in crop coordinates 0..1."""
+        return self._rows("landmarks", "landmarks", clip)
+
+    def found(self, clip: Clip) -> NDArray[np.bool_]:
+        """(count,): whether the landmarks of a frame can be trusted."""
+        return self._rows("landmarks", "found", clip)
+
+    def landmarks3d(self, clip: Clip) -> NDArray[np.float32]:
+        """(count, 68, 3): x, y in crop coordinates, z in the same unit, away from the camera."""
+        return self._rows("actions", "landmarks3d", clip)
+
+    def visibility(self, clip: Clip) -> NDArray[np.float32]:
+        """(count, 68) 0..1."""
+        return self._rows("actions", "visibility", clip)
+
+    def actions(self, clip: Clip) -> NDArray[np.float32]:
+        """(count, 17) intensities 0..5."""
+        return self._columns(clip, ACTION_UNITS)
+
+    def pose(self, clip: Clip) -> NDArray[np.float32]:
+        """(count, 3) pitch, yaw, roll in degrees."""
+        return self._columns(clip, POSE)
+
+    def frame_table(self, clip: Clip) -> pd.DataFrame:
+        """Per-frame facts from extraction."""
+        table = self._get("frame-table", clip.shard, lambda f: read_table(f / f"{clip.shard}.parquet", kind="frames"))
+        return table.iloc[clip.start : clip.start + clip.count]
+
+    def shapes(self) -> pd.DataFrame:
+        """Per clip: the identity coefficients of the shape model (`shape_00`...)."""
+        folder = self._folder("actions")
+        return read_table(folder / "shapes.parquet", kind="shapes")
+
+    def _columns(self, clip: Clip, names: tuple[str, ...]) -> NDArray[np.float32]:
+        def load(folder: Path) -> NDArray[np.float32]:
+            table = read_table(folder / f"{clip.shard}.parquet", kind="actions")
+            return table[list(names)].to_numpy(dtype=np.float32)
+
+        return self._get(f"actions:{names[0]}", clip.shard, load)[clip.start : clip.start + clip.count]
+
+    def _rows(self, kind: str, name: str, clip: Clip) -> NDArray[Any]:
+        array = self._get(f"{kind}:{name}", clip.shard, lambda f: read_array(f, clip.shard, name))
+        return array[clip.start : clip.start + clip.count]
+
+    def _folder(self, kind: str) -> Path:
+        folder = self.folders[kind]
+        if folder is None:
+            raise ValueError(f"this corpus was opened without {kind}")
+        return folder
+
+    def _get(self, what: str, shard: str, load: Any) -> Any:
+        key = (what, shard)
+        if key not in self._open:
+            self._open[key] = load(self._folder("frames" if what.startswith("frame") else what.partition(":")[0]))
+        return self._open[key]

@@ -1,0 +1,139 @@
+"""Frames and label arrays of one shard: the files that stages write and the loader maps into memory.
+
+A data stage's folder holds `NAME.ARRAY.npy` (one row per frame of the shard), tables `NAME.parquet`, and `stage.json`
+with the format number. Frames are RGB uint8, raw as one (N, S, S, 3) array, or JPEG bytes with an offset table.
+"""
+
+import json
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from reenact.atomic import atomic_file, write_json
+from reenact.corpus.tables import FORMAT, check_format
+from reenact.errors import BadInput
+
+Codec = Literal["raw", "jpeg"]
+Image = NDArray[np.uint8]
+
+
+def write_stage(folder: Path, *, kind: str, **facts: Any) -> None:
+    """Mark a stage's folder as finished: written last, so that a folder without it is not complete."""
+    write_json(folder / "stage.json", {"format": FORMAT, "kind": kind, **facts})
+
+
+def read_stage(folder: Path, *, kind: str) -> dict[str, Any]:
+    """Facts of a finished stage folder; raises BadInput for a missing, unfinished or foreign one."""
+    path = folder / "stage.json"
+    if not path.exists():
+        raise BadInput(f"{folder}: no finished {kind} here (no stage.json). Run the stage that makes them.")
+    facts: dict[str, Any] = json.loads(path.read_text())
+    check_format(path, facts["format"])
+    if facts["kind"] != kind:
+        raise BadInput(f'{folder}: expected "{kind}", found "{facts["kind"]}".')
+    return facts
+
+
+def write_array(folder: Path, shard: str, name: str, array: NDArray[Any]) -> None:
+    """Write `SHARD.NAME.npy`, one row per frame of the shard."""
+    with atomic_file(folder / f"{shard}.{name}.npy") as temporary:
+        np.save(temporary, array)
+
+
+def read_array(folder: Path, shard: str, name: str) -> NDArray[Any]:
+    """Map `SHARD.NAME.npy` into memory, read-only."""
+    path = folder / f"{shard}.{name}.npy"
+    try:
+        return np.load(path, mmap_mode="r")
+    except (OSError, ValueError) as error:
+        raise BadInput(f"{path}: can't be read ({error}). Run its stage again.") from None
+
+
+class FrameReader(Protocol):
+    """Random access to the frames of one shard: `frames[row]` is an RGB uint8 (S, S, 3) image."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, row: int) -> Image: ...
+
+
+class _JpegFrames:
+    def __init__(self, data: Path, offsets: NDArray[np.int64]) -> None:
+        self.data = np.memmap(data, dtype=np.uint8, mode="r")
+        self.offsets = offsets
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    def __getitem__(self, row: int) -> Image:
+        encoded = self.data[self.offsets[row] : self.offsets[row + 1]]
+        return np.asarray(cv2.cvtColor(cv2.imdecode(encoded, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB), dtype=np.uint8)
+
+
+def open_frames(folder: Path, shard: str) -> FrameReader:
+    """Frames of a shard in whichever codec they were written."""
+    data = folder / f"{shard}.frames.jpg"
+    if data.exists():
+        return _JpegFrames(data, np.asarray(read_array(folder, shard, "offsets")))
+    return read_array(folder, shard, "frames")  # type: ignore[return-value]
+
+
+class FrameWriter:
+    """Appends frames of one shard in constant memory; see `frame_writer`."""
+
+    def __init__(self, stream: Any, *, codec: Codec, quality: int) -> None:
+        self.stream, self.codec, self.quality = stream, codec, quality
+        self.offsets = [0]
+        self.side: int | None = None
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    def append(self, image: Image) -> None:
+        """Add one RGB uint8 (S, S, 3) frame; all frames of a shard have one size."""
+        self.side = self.side or image.shape[0]
+        if image.shape != (self.side, self.side, 3) or image.dtype != np.uint8:
+            raise ValueError(f"expected uint8 ({self.side}, {self.side}, 3), got {image.dtype} {image.shape}")
+        if self.codec == "raw":
+            data = image.tobytes()
+        else:
+            bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
+            data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, self.quality])[1].tobytes()
+        self.stream.write(data)
+        self.offsets.append(self.offsets[-1] + len(data))
+
+    def extend(self, images: Iterable[Image]) -> None:
+        """Add several frames."""
+        for image in images:
+            self.append(image)
+
+
+@contextmanager
+def frame_writer(folder: Path, shard: str, *, codec: Codec, quality: int = 95) -> Iterator[FrameWriter]:
+    """Write the frames of a shard one by one; the file takes its name only when the block ends well."""
+    final = folder / (f"{shard}.frames.npy" if codec == "raw" else f"{shard}.frames.jpg")
+    with atomic_file(final) as temporary:
+        with temporary.open("wb") as stream:
+            if codec == "raw":
+                stream.write(b"\0" * _HEADER)
+            writer = FrameWriter(stream, codec=codec, quality=quality)
+            yield writer
+            if codec == "raw":
+                stream.seek(0)
+                stream.write(_npy_header(len(writer), writer.side or 1))
+        if codec == "jpeg":
+            write_array(folder, shard, "offsets", np.asarray(writer.offsets, dtype=np.int64))
+
+
+_HEADER = 256
+
+
+def _npy_header(count: int, side: int) -> bytes:
+    """A version 1.0 .npy header padded to a fixed length, so that it can be written after the rows."""
+    text = str({"descr": "|u1", "fortran_order": False, "shape": (count, side, side, 3)})
+    padding = _HEADER - 10 - len(text) - 1
+    return b"\x93NUMPY\x01\x00" + (_HEADER - 10).to_bytes(2, "little") + (text + " " * padding + "\n").encode()

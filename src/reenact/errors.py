@@ -1,0 +1,49 @@
+"""Errors for people: what was wrong, in which file or setting, what to do. Each kind has its exit code."""
+
+
+class ReenactError(Exception):
+    """Anything a person can act on; the message is one sentence or two."""
+
+    exit_code = 1
+
+
+class SettingsError(ReenactError):
+    """A setting is unknown, of the wrong type or out of range."""
+
+    exit_code = 2
+
+
+class BadInput(ReenactError):
+    """Material that can't be used: the clip, not the run, is at fault (`reason` goes to the quarantine table)."""
+
+    exit_code = 3
+
+
+class ValidationFailed(ReenactError):
+    """A critical data check failed; the run stops before anything is trained on bad data."""
+
+    exit_code = 4
+
+
+class TrainingFailed(ReenactError):
+    """Training found itself sick: not finite, an alarm."""
+
+    exit_code = 5
+
+
+class StorageError(ReenactError):
+    """Disk full, folder not writable, object store out of reach."""
+
+    exit_code = 6
+
+
+class NewerFormat(ReenactError):
+    """A file was written by a newer version of this project."""
+
+    exit_code = 7
+
+
+class BranchesMissing(ReenactError):
+    """The comparison was written, but some branches are missing or failed."""
+
+    exit_code = 8

@@ -1,0 +1,30 @@
+"""Content hashes: what lineage, caches and checkpoints are named by."""
+
+import hashlib
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+
+def hash_json(value: Any) -> str:
+    """sha256 of a value of plain JSON types, independent of key order."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def hash_file(path: Path) -> str:
+    """sha256 of a file's bytes."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def hash_tree(root: Path, patterns: Iterable[str] = ("**/*",)) -> str:
+    """sha256 over names and contents of the files below `root`, in sorted order; names relative to `root`."""
+    files = sorted({file for pattern in patterns for file in root.glob(pattern) if file.is_file()})
+    return hash_json([[file.relative_to(root).as_posix(), hash_file(file)] for file in files])
+
+
+def hash_code(*packages: str) -> str:
+    """sha256 of the source of parts of this package ("systems", "training", ...): a part of every cache key."""
+    here = Path(__file__).parent
+    return hash_json([hash_tree(here / package, ["**/*.py"]) for package in packages])

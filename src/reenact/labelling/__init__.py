@@ -1,0 +1,1 @@
+"""Detection, tracking, landmarks, action units: one file per backend."""

@@ -1,0 +1,1 @@
+"""Loss functions, one file per family, each formula with its source."""

@@ -1,0 +1,1 @@
+"""Parametric faces drawn into ordinary videos: the embedded default data."""

@@ -1,0 +1,1 @@
+"""MLflow, lineage, registry."""

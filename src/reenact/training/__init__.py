@@ -1,0 +1,1 @@
+"""The adversarial loop, checkpoints, alarms."""
