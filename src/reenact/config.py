@@ -67,3 +67,12 @@ def nearest(word: str, known: Iterable[str]) -> str:
     if close:
         return f'; did you mean "{close[0]}"?'
     return f"; known: {', '.join(known)}" if known else ""
+
+
+class Runtime(Settings):
+    """How a stage uses the machine; `threads` changes float sums, so equal bits need equal threads."""
+
+    threads: int = 2  # per process, for torch, OpenCV and BLAS
+    workers: int = 2  # processes over shards or clips in data stages
+    device: str = "auto"  # auto, cpu, cuda, cuda:1, mps
+    precision: str = "32-true"  # Lightning Fabric's names
