@@ -1,0 +1,54 @@
+import errno
+import json
+
+import pytest
+
+from reenact.atomic import atomic_file, atomic_folder, write_json
+from reenact.errors import StorageError
+
+
+def test_a_failing_write_leaves_neither_file_nor_rest(tmp_path):
+    with pytest.raises(RuntimeError), atomic_file(tmp_path / "a.txt") as temporary:
+        temporary.write_text("half")
+        raise RuntimeError
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_failing_write_keeps_the_older_file(tmp_path):
+    write_json(tmp_path / "a.json", {"old": 1})
+    with pytest.raises(RuntimeError), atomic_file(tmp_path / "a.json") as temporary:
+        temporary.write_text("half")
+        raise RuntimeError
+    assert json.loads((tmp_path / "a.json").read_text()) == {"old": 1}
+
+
+def test_a_folder_is_replaced_whole(tmp_path):
+    (tmp_path / "f").mkdir()
+    (tmp_path / "f" / "old").write_text("1")
+    with atomic_folder(tmp_path / "f") as temporary:
+        (temporary / "new").write_text("2")
+    assert [p.name for p in (tmp_path / "f").iterdir()] == ["new"]
+
+
+def test_a_failing_folder_keeps_the_older_one(tmp_path):
+    (tmp_path / "f").mkdir()
+    (tmp_path / "f" / "old").write_text("1")
+    with pytest.raises(RuntimeError), atomic_folder(tmp_path / "f"):
+        raise RuntimeError
+    assert [p.name for p in tmp_path.iterdir()] == ["f"]
+    assert (tmp_path / "f" / "old").exists()
+
+
+def test_a_full_disk_is_one_sentence_with_the_file_name(tmp_path):
+    with pytest.raises(StorageError, match=r"a\.txt: the disk is full"), atomic_file(tmp_path / "a.txt"):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_the_real_full_device_is_a_storage_error(tmp_path):
+    with (
+        pytest.raises(StorageError, match="disk is full"),
+        atomic_file(tmp_path / "a.txt"),
+        open("/dev/full", "w") as full,  # noqa: PTH123
+    ):
+        full.write("x")
+        full.flush()
