@@ -1,0 +1,156 @@
+"""Who is trained on, chosen on and tested on: the data set's official list, else by identity, else by time.
+
+By identity, a stable hash decides alone, so that new data never moves anybody. With few identities each clip is cut in
+time instead, with a gap between the parts; then all identities are seen in training and tables have to say so.
+"""
+
+import hashlib
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from reenact.corpus.tables import read_table
+from reenact.errors import ValidationFailed
+
+SPLITS = ("train", "val", "test")
+COLUMNS = ("clip", "identity", "split", "start", "stop", "by")
+_SHORTEST_PART = 2  # frames: source and target of a pair are two frames
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """The stored frames [start, stop) of a clip, counted from the clip's first, that belong to one split."""
+
+    clip: str
+    identity: str
+    start: int
+    stop: int
+
+
+def assign_splits(
+    clips: pd.DataFrame, *, val: float, test: float, salt: str, min_identities: int = 12, gap_seconds: float = 2.0
+) -> pd.DataFrame:
+    """Split table (COLUMNS) of the clips of `frames/clips.parquet`; `val` and `test` are shares of all.
+
+    A clip that carries an `official_split` keeps it, and its identity's other clips follow. From `min_identities` on,
+    the others go by the hash of their identity; below it every clip is cut by time: train, gap, val, gap, test. A clip
+    too short for that is train only; frames of a gap belong to nobody.
+
+    Raises ValidationFailed for an unknown official split and where a wanted split is left empty.
+    """
+    official = _official(clips, val=val, salt=salt)
+    by_time = official is None and clips["identity"].nunique() < min_identities
+    rows: list[dict[str, Any]] = []
+    for facts in clips.to_dict("records"):
+        clip, identity, count = str(facts["clip"]), str(facts["identity"]), int(facts["count"])
+        if by_time:
+            gap = math.ceil(gap_seconds * float(facts["fps"]))
+            cuts, by = cut_by_time(count, val=val, test=test, gap=gap), "time"
+        elif official and clip in official:
+            cuts, by = {official[clip]: (0, count)}, "official"
+        else:
+            cuts, by = {split_of(identity, val=val, test=test, salt=salt): (0, count)}, "identity"
+        for split, (start, stop) in cuts.items():
+            rows.append({"clip": clip, "identity": identity, "split": split, "start": start, "stop": stop, "by": by})
+    table = pd.DataFrame(rows, columns=list(COLUMNS))
+    _refuse_empty(table, clips, val=val, test=test, by_time=by_time)
+    return table
+
+
+def position(identity: str, salt: str) -> float:
+    """Where an identity falls in [0, 1): a function of its name and the salt alone."""
+    digest = hashlib.sha256((salt + identity).encode()).digest()
+    return int.from_bytes(digest[:6], "big") / 2**48  # 48 bits: exact in a float, and never rounded up to 1
+
+
+def split_of(identity: str, *, val: float, test: float, salt: str) -> str:
+    """The split of an identity by its hash."""
+    where = position(identity, salt)
+    if where < test:
+        return "test"
+    return "val" if where < test + val else "train"
+
+
+def cut_by_time(count: int, *, val: float, test: float, gap: int) -> dict[str, tuple[int, int]]:
+    """Cut `count` frames into train, val and test with `gap` frames between; all train where they don't fit."""
+    wanted = [(name, share) for name, share in (("val", val), ("test", test)) if share > 0]
+    usable = count - gap * len(wanted)
+    lengths = {name: int(usable * share) for name, share in wanted}
+    train = usable - sum(lengths.values())
+    if not wanted or min(train, *lengths.values()) < _SHORTEST_PART:
+        return {"train": (0, count)}
+    cuts = {"train": (0, train)}
+    start = train
+    for name, length in lengths.items():
+        start += gap
+        cuts[name] = (start, start + length)
+        start += length
+    return cuts
+
+
+def read_parts(validated: Path, split: str) -> list[Part]:
+    """The parts of one split, in the order of the table."""
+    if split not in SPLITS:
+        raise ValueError(f"no split {split!r}; there are {', '.join(SPLITS)}")
+    table = read_table(validated / "split.parquet", kind="split")
+    return [
+        Part(clip=row["clip"], identity=row["identity"], start=int(row["start"]), stop=int(row["stop"]))
+        for row in table[table["split"] == split].to_dict("records")
+    ]
+
+
+def split_kind(validated: Path) -> str:
+    """`seen identities` where clips were cut by time, else `unseen identities`: what tables have to say."""
+    table = read_table(validated / "split.parquet", kind="split")
+    return "seen identities" if (table["by"] == "time").any() else "unseen identities"
+
+
+def _official(clips: pd.DataFrame, *, val: float, salt: str) -> dict[str, str] | None:
+    """clip -> split by the data set's own list, None where there is none.
+
+    Many lists know train and test only; then val identities are taken out of train by their hash.
+    """
+    listed = clips[clips["official_split"].fillna("") != ""]
+    if listed.empty:
+        return None
+    unknown = sorted(set(listed["official_split"]) - set(SPLITS))
+    if unknown:
+        clip = listed[listed["official_split"] == unknown[0]].iloc[0]["clip"]
+        raise ValidationFailed(f'{clip}: official split "{unknown[0]}" is unknown; use {", ".join(SPLITS)}, or none.')
+    by_identity = listed.drop_duplicates("identity").set_index("identity")["official_split"].to_dict()
+    own = listed.set_index("clip")["official_split"].to_dict()
+    carve = "val" not in own.values() and val > 0
+    result = {}
+    for clip, identity in zip(clips["clip"].astype(str), clips["identity"].astype(str), strict=True):
+        split = own.get(clip, by_identity.get(identity))
+        if split == "train" and carve and position(identity, salt) < val:
+            split = "val"
+        if split is not None:
+            result[clip] = split
+    return result
+
+
+def _refuse_empty(table: pd.DataFrame, clips: pd.DataFrame, *, val: float, test: float, by_time: bool) -> None:
+    wanted = {"train": 1.0 - val - test, "val": val, "test": test}
+    empty = [name for name in SPLITS if wanted[name] > 0 and not (table["split"] == name).any()]
+    if not empty:
+        return
+    identities = sorted(set(clips["identity"].astype(str)))
+    what = f"The {' and '.join(empty)} split is empty with {len(clips)} clips of {len(identities)} identities."
+    if by_time:
+        longest = float((clips["count"] / clips["fps"]).max()) if len(clips) else 0.0
+        raise ValidationFailed(
+            f"{what} Every clip is too short to be cut by time (longest {longest:.1f} s): add longer clips, or lower "
+            "validate_data.split.gap_seconds."
+        )
+    better = next((s for s in map(str, range(1000)) if _all_filled(identities, val=val, test=test, salt=s)), None)
+    advice = f'set validate_data.split.salt: "{better}"' if better else "raise validate_data.split.val and test"
+    raise ValidationFailed(f"{what} Add identities, or {advice}.")
+
+
+def _all_filled(identities: list[str], *, val: float, test: float, salt: str) -> bool:
+    wanted = {name for name, share in (("train", 1 - val - test), ("val", val), ("test", test)) if share > 0}
+    return wanted <= {split_of(identity, val=val, test=test, salt=salt) for identity in identities}

@@ -1,0 +1,127 @@
+"""Splits: nobody moves, nothing overlaps, nothing is silently empty."""
+
+import itertools
+
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from reenact.corpus.shards import write_stage
+from reenact.corpus.splits import assign_splits, cut_by_time, read_parts, split_kind, split_of
+from reenact.corpus.tables import write_table
+from reenact.errors import ValidationFailed
+
+
+def clips(identities, *, per=1, count=100, fps=25.0, official=""):
+    return pd.DataFrame(
+        [
+            {"clip": f"{name}-{i}", "identity": name, "count": count, "fps": fps, "official_split": official}
+            for name in identities
+            for i in range(per)
+        ]
+    )
+
+
+PEOPLE = [f"person{i:03d}" for i in range(60)]
+
+
+def test_every_clip_of_an_identity_is_in_one_split_and_shares_are_kept():
+    table = assign_splits(clips([f"p{i}" for i in range(2000)], per=2), val=0.15, test=0.25, salt="s")
+    assert (table.groupby("identity")["split"].nunique() == 1).all()
+    share = table["split"].value_counts(normalize=True)
+    assert share["val"] == pytest.approx(0.15, abs=0.03)
+    assert share["test"] == pytest.approx(0.25, abs=0.03)
+    assert set(table["by"]) == {"identity"}
+    assert (table["start"] == 0).all()
+    assert (table["stop"] == 100).all()
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.sets(st.text("abcdefgh", min_size=1, max_size=6), max_size=40))
+def test_new_data_never_moves_anybody(newcomers):
+    before = assign_splits(clips(PEOPLE), val=0.2, test=0.2, salt="x").set_index("identity")["split"]
+    after = assign_splits(clips(sorted({*PEOPLE, *newcomers})), val=0.2, test=0.2, salt="x")
+    after = after.set_index("identity")["split"]
+    assert after[before.index].equals(before)
+
+
+def test_splits_known_beforehand_stay():
+    """Positions are sha256(salt + identity): fixed for ever, whatever this code becomes."""
+    import hashlib
+
+    for name in PEOPLE:
+        whole = int(hashlib.sha256(f"salt{name}".encode()).hexdigest(), 16) / 2**256
+        expected = "test" if whole < 0.3 else "val" if whole < 0.5 else "train"
+        assert split_of(name, val=0.2, test=0.3, salt="salt") == expected
+
+
+def test_another_salt_gives_another_split():
+    tables = [assign_splits(clips(PEOPLE), val=0.3, test=0.3, salt=salt)["split"] for salt in "ab"]
+    assert (tables[0] != tables[1]).any()
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    count=st.integers(0, 2000), val=st.floats(0, 0.4), test=st.floats(0, 0.4), gap=st.integers(0, 200)
+)  # fmt: skip
+def test_parts_of_a_clip_lie_in_order_with_the_gap_between(count, val, test, gap):
+    cuts = list(cut_by_time(count, val=val, test=test, gap=gap).values())
+    assert cuts[0][0] == 0
+    assert cuts[-1][1] == count
+    for (_, stop), (start, _) in itertools.pairwise(cuts):
+        assert start - stop == gap
+    assert all(stop - start >= 2 for start, stop in cuts) or len(cuts) == 1
+
+
+def test_few_identities_are_split_by_time_and_short_clips_are_train_only():
+    table = pd.concat([clips(["ana", "ben"], count=500), clips(["cleo"], count=100)])
+    split = assign_splits(table, val=0.1, test=0.2, salt="s")
+    assert set(split["by"]) == {"time"}
+    assert split[split["identity"] == "cleo"]["split"].tolist() == ["train"]
+    ana = split[split["identity"] == "ana"].set_index("split")
+    assert ana.loc["train", "stop"] + 50 == ana.loc["val", "start"]  # two seconds at 25 frames/s
+    assert ana.loc["val", "stop"] + 50 == ana.loc["test", "start"]
+    assert ana.loc["test", "stop"] == 500
+
+
+def test_clips_too_short_for_any_split_by_time_are_refused():
+    with pytest.raises(ValidationFailed, match="too short"):
+        assign_splits(clips(["ana"], count=60), val=0.1, test=0.1, salt="s")
+
+
+def test_an_empty_split_is_refused_and_the_advised_salt_works():
+    people = [name for name in PEOPLE if split_of(name, val=0.2, test=0.2, salt="s") == "train"][:12]
+    with pytest.raises(ValidationFailed, match="val and test split is empty") as error:
+        assign_splits(clips(people), val=0.2, test=0.2, salt="s")
+    salt = str(error.value).split('salt: "')[1].split('"')[0]
+    assert set(assign_splits(clips(people), val=0.2, test=0.2, salt=salt)["split"]) == {"train", "val", "test"}
+
+
+def test_official_lists_win_over_the_hash_and_val_is_taken_from_train():
+    table = pd.concat([clips(PEOPLE[:40], official="train"), clips(PEOPLE[40:], official="test")])
+    split = assign_splits(table, val=0.2, test=0.5, salt="s").set_index("identity")["split"]
+    assert (split[PEOPLE[40:]] == "test").all()
+    assert set(split[PEOPLE[:40]]) == {"train", "val"}
+
+
+def test_an_official_list_with_val_is_taken_as_it_is():
+    table = pd.concat([clips(["a"], official="train"), clips(["b"], official="val"), clips(["c"], official="test")])
+    split = assign_splits(table, val=0.9, test=0.05, salt="s")
+    assert split["split"].tolist() == ["train", "val", "test"]
+    assert set(split["by"]) == {"official"}
+
+
+def test_an_unknown_official_split_names_its_clip():
+    with pytest.raises(ValidationFailed, match=r"ana-0.*dev"):
+        assign_splits(clips(["ana"], official="dev"), val=0.1, test=0.1, salt="s")
+
+
+def test_parts_are_read_back(tmp_path):
+    table = assign_splits(clips(["ana", "ben"], count=500), val=0.1, test=0.2, salt="s")
+    write_table(tmp_path / "split.parquet", table, kind="split")
+    write_stage(tmp_path, kind="validated")
+    parts = {split: read_parts(tmp_path, split) for split in ("train", "val", "test")}
+    assert [part.clip for part in parts["val"]] == ["ana-0", "ben-0"]
+    assert all(0 <= part.start < part.stop <= 500 for group in parts.values() for part in group)
+    assert split_kind(tmp_path) == "seen identities"
