@@ -1,15 +1,15 @@
 """What the training loop, evaluation and registry ask of a system."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 from torch import Tensor, nn
 
+from reenact.config import Settings
 from reenact.faces.batch import FaceBatch, Faces
 from reenact.losses.terms import Terms
-
-Label = Literal["landmarks", "actions", "pose", "segments", "landmarks3d"]
+from reenact.systems.card import Label
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +39,9 @@ class System(Protocol):
     """A method with its networks, losses and use. Networks are attributes of one nn.Module, named in `networks`."""
 
     name: str
+    settings: Settings
+    size: int  # side of its pictures in pixels
+    features: Any  # backbones.features.Features its losses use, or None
     labels: tuple[Label, ...]  # of sources and driving faces
     networks: Mapping[str, nn.Module]
     phases: tuple[Phase, ...]
@@ -54,18 +57,3 @@ class System(Protocol):
 
     def reenact(self, sources: Faces, driving: Faces) -> Tensor:
         """(B, K, ...) sources, (B, ...) driving labels (its image is never read) -> (B, 3, H, W) in [-1, 1]."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class SystemCard:
-    """A system's entry in the list of systems."""
-
-    name: str
-    seed: str  # number of the source document
-    title: str
-    labels: tuple[Label, ...]
-    variants: Mapping[str, Mapping[str, float]]  # name -> settings that differ from `full`
-    settings: type  # its Settings class
-    build: Any  # (settings, *, size, features) -> System
-    needs_features: bool = True
-    notes: tuple[str, ...] = field(default=())

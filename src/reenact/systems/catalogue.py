@@ -1,0 +1,41 @@
+"""The list of systems that exist. A new one adds its card here and a folder beside this file."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from reenact.config import Settings, nearest
+from reenact.errors import SettingsError
+from reenact.systems.card import SystemCard
+from reenact.systems.cgan.settings import CARD as CGAN
+
+SYSTEMS: Mapping[str, SystemCard] = {card.name: card for card in (CGAN,)}
+
+
+def system_card(name: str) -> SystemCard:
+    """The card of a system; raises SettingsError that names the nearest known one."""
+    if name not in SYSTEMS:
+        raise SettingsError(f'unknown system "{name}"{nearest(name, SYSTEMS)}')
+    return SYSTEMS[name]
+
+
+def system_settings(name: str, variant: str, values: Mapping[str, Any]) -> Settings:
+    """Settings of one variant: the block `systems.NAME` of params.yaml, overlaid by what the variant switches off."""
+    card = system_card(name)
+    if variant not in card.variants:
+        raise SettingsError(f'{name}: unknown variant "{variant}"{nearest(variant, card.variants)}')
+    return card.settings.parse(_overlay(values, card.variants[variant]), where=f"systems.{name}")
+
+
+def build_system(name: str, variant: str, values: Mapping[str, Any], *, size: int, features: Any) -> Any:
+    """A fresh, untrained system (an nn.Module); its weights come from torch's global generator, so seed that first.
+
+    `features` are backbones.features.Features, or None where the system won't be trained.
+    """
+    return system_card(name).build(system_settings(name, variant, values), size=size, features=features)
+
+
+def _overlay(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    result = dict(values)
+    for key, change in changes.items():
+        result[key] = _overlay(result.get(key) or {}, change) if isinstance(change, Mapping) else change
+    return result
