@@ -1,0 +1,188 @@
+"""Which frames a training sample is made of, and the batch made of them.
+
+What is drawn as sample n is a pure function of seed and n: each sample has a random stream of its own, found by its
+number, so a restart, another batch size or another number of processes draws the same samples.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from reenact.corpus.corpus import Clip, Corpus
+from reenact.corpus.shards import Image
+from reenact.corpus.splits import Part
+from reenact.errors import BadInput
+from reenact.faces.batch import FaceBatch, Faces
+from reenact.faces.landmarks import FLIP, flip_landmarks
+from reenact.faces.pose import flip_pose
+
+Pairs = Literal["self", "cross"]
+_Rows = list[list[tuple[Clip, int]]]  # clip and frame of each picture: a row per sample, a column per frame
+_LABELS = ("landmarks", "actions", "pose", "landmarks3d", "visibility")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Frames:
+    """The usable frames of one clip's part: those whose landmarks were found, numbered from the clip's first."""
+
+    clip: Clip
+    frames: NDArray[np.int64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sample:
+    """What one sample consists of; with cross pairs the target is another identity's frame."""
+
+    clip: Clip
+    sources: tuple[int, ...]
+    driver: Clip
+    target: int
+    third: int | None  # of `clip`
+    flip: bool
+
+
+class Sampler:
+    """Samples from the parts of one split: anchor and further distinct frames of the same part, all flipped or none.
+
+    A frame is as likely an anchor as any other, so long clips are drawn more often. `notes` says what can't be used.
+    """
+
+    def __init__(
+        self,
+        corpus: Corpus,
+        parts: Sequence[Part],
+        *,
+        size: int,
+        seed: int,
+        labels: Sequence[str] = ("landmarks",),
+        sources: int = 1,
+        third: bool = False,
+        pairs: Pairs = "self",
+        flip: bool = True,
+    ) -> None:
+        if unknown := sorted(set(labels) - set(_LABELS)):
+            raise BadInput(f"this corpus holds no {', '.join(unknown)}: label it first, or train another system.")
+        self.corpus, self.size, self.seed, self.flip, self.pairs = corpus, size, seed, flip, pairs
+        self.labels = tuple(dict.fromkeys(("landmarks", *labels)))
+        self.sources, self.third = sources, third
+        needed = sources + int(third) + (1 if pairs == "self" else 0)
+        self.parts, self.notes = usable_frames(corpus, parts, needed=needed)
+        self.identities = sorted({part.clip.identity for part in self.parts})
+        if not self.parts:
+            raise BadInput(f"none of {len(parts)} clips has {needed} frames with landmarks: nothing to train on.")
+        if pairs == "cross" and len(self.identities) < 2:
+            raise BadInput("pairs of two identities need two identities with usable frames, there is one.")
+        self._ends = np.cumsum([len(part.frames) for part in self.parts])
+
+    def __len__(self) -> int:
+        """How many frames can be the anchor."""
+        return int(self._ends[-1])
+
+    def draw(self, number: int) -> Sample:
+        """Sample `number`, whatever was drawn before it."""
+        # The number stands in a high word of Philox's counter: as its low word, neighbours' streams would overlap.
+        random = np.random.Generator(np.random.Philox(key=self.seed, counter=[0, 0, number, 0]))
+        part = self._part(random)
+        wanted = self.sources + int(self.third)
+        if self.pairs == "self":
+            *frames, target = random.choice(part.frames, wanted + 1, replace=False).tolist()
+            driver = part
+        else:
+            frames = random.choice(part.frames, wanted, replace=False).tolist()
+            driver = self._part(random)
+            while driver.clip.identity == part.clip.identity:
+                driver = self._part(random)
+            target = int(random.choice(driver.frames))
+        third = frames.pop() if self.third else None
+        flip = bool(random.random() < 0.5) and self.flip
+        return Sample(
+            clip=part.clip, sources=tuple(frames), driver=driver.clip, target=target, third=third, flip=flip
+        )  # fmt: skip
+
+    def _part(self, random: np.random.Generator) -> Frames:
+        return self.parts[int(np.searchsorted(self._ends, random.integers(self._ends[-1]), side="right"))]
+
+    def batch(self, numbers: Sequence[int], device: torch.device | str = "cpu") -> FaceBatch:
+        """The samples of these numbers as one batch on a device."""
+        return self.collate([self.draw(number) for number in numbers], device)
+
+    def collate(self, samples: Sequence[Sample], device: torch.device | str = "cpu") -> FaceBatch:
+        """Pictures and labels of samples. Bytes travel to the device, floats are made there."""
+        flips = [sample.flip for sample in samples]
+        index = {name: number for number, name in enumerate(self.identities)}
+        identity = torch.tensor([index[sample.clip.identity] for sample in samples])
+        thirds = [[(sample.clip, sample.third)] for sample in samples if sample.third is not None]
+        return FaceBatch(
+            sources=self._faces([[(s.clip, frame) for frame in s.sources] for s in samples], flips, device),
+            target=self._faces([[(s.driver, s.target)] for s in samples], flips, device)[:, 0],
+            third=self._faces(thirds, flips, device)[:, 0] if thirds else None,
+            identity=_move(identity, device),
+        )
+
+    def _faces(self, rows: _Rows, flips: list[bool], device: torch.device | str) -> Faces:
+        labels = {name: self._label(name, rows, flips, device) for name in self.labels}
+        return Faces(image=self._images(rows, flips, device), **labels)
+
+    def _images(self, rows: _Rows, flips: list[bool], device: torch.device | str) -> Tensor:
+        """(B, columns, 3, S, S) in [-1, 1]."""
+        images = np.empty((len(rows), len(rows[0]), self.size, self.size, 3), dtype=np.uint8)
+        for row, (frames, flip) in enumerate(zip(rows, flips, strict=True)):
+            for column, (clip, frame) in enumerate(frames):
+                image = resized(self.corpus.image(clip, frame), self.size)
+                images[row, column] = image[:, ::-1] if flip else image
+        planes = _move(torch.from_numpy(images), device).permute(0, 1, 4, 2, 3)
+        return planes.to(torch.float32, memory_format=torch.contiguous_format).div_(127.5).sub_(1.0)
+
+    def _label(self, name: str, rows: _Rows, flips: list[bool], device: torch.device | str) -> Tensor:
+        read = getattr(self.corpus, name)
+        values = np.stack([np.stack([read(clip)[frame] for clip, frame in frames]) for frames in rows])
+        for row, flip in enumerate(flips):
+            if flip:
+                values[row] = flip_label(name, values[row])
+        return _move(torch.from_numpy(values), device)
+
+
+def usable_frames(corpus: Corpus, parts: Sequence[Part], *, needed: int) -> tuple[list[Frames], tuple[str, ...]]:
+    """Frames with landmarks, part by part; a part with fewer than `needed` is left out with a sentence."""
+    usable, notes = [], []
+    for part in parts:
+        clip = corpus.by_name.get(part.clip)
+        if clip is None:
+            raise BadInput(f"the split names clip {part.clip}, the corpus has no such clip: run validate_data again.")
+        frames = part.start + np.flatnonzero(corpus.found(clip)[part.start : part.stop])
+        if len(frames) < needed:
+            notes.append(
+                f"{part.clip}: {len(frames)} of {part.stop - part.start} frames have landmarks, {needed} needed."
+            )
+        else:
+            usable.append(Frames(clip=clip, frames=frames))
+    return usable, tuple(notes)
+
+
+def resized(image: Image, size: int) -> Image:
+    """An (S, S, 3) picture at another size: averaged when smaller, interpolated when larger."""
+    if image.shape[0] == size:
+        return image
+    smaller = size < image.shape[0]
+    return cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA if smaller else cv2.INTER_LINEAR)  # type: ignore[return-value]
+
+
+def flip_label(name: str, values: NDArray[Any]) -> NDArray[Any]:
+    """A label of the mirrored picture; action units are defined on both sides together and stay."""
+    if name in ("landmarks", "landmarks3d"):
+        return flip_landmarks(values)
+    if name == "visibility":
+        return values[..., FLIP]
+    return flip_pose(values) if name == "pose" else values
+
+
+def _move(tensor: Tensor, device: torch.device | str) -> Tensor:
+    if torch.device(device).type == "cuda":
+        return tensor.pin_memory().to(device, non_blocking=True)
+    return tensor.to(device)

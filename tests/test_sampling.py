@@ -1,0 +1,183 @@
+import itertools
+
+import numpy as np
+import pytest
+import torch
+
+from reenact.corpus.corpus import Corpus
+from reenact.corpus.sampling import Sampler, flip_label, resized
+from reenact.corpus.splits import Part, read_parts
+from reenact.errors import BadInput
+from reenact.faces.landmarks import FLIP
+from training_corpus import landmarks_of, picture, write_corpus
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    return write_corpus(tmp_path_factory.mktemp("corpus"), lost=((0, 3), (1, 0)))
+
+
+@pytest.fixture
+def corpus(folders):
+    return Corpus(folders["frames"], landmarks=folders["landmarks"], actions=folders["actions"])
+
+
+@pytest.fixture
+def train(folders):
+    return read_parts(folders["validated"], "train")
+
+
+def same(one, other):
+    return all(
+        torch.equal(getattr(one, role).image, getattr(other, role).image)
+        and torch.equal(getattr(one, role).landmarks, getattr(other, role).landmarks)
+        for role in ("sources", "target")
+    )
+
+
+def test_a_sample_is_a_function_of_seed_and_number(corpus, train):
+    one = Sampler(corpus, train, size=16, seed=5, third=True)
+    other = Sampler(corpus, train, size=16, seed=5, third=True)
+    late = other.batch([907])
+    for number in range(50):
+        other.draw(number)
+    assert same(one.batch([907]), late)
+    assert [one.draw(n) for n in range(40)] == [other.draw(n) for n in reversed(range(40))][::-1]
+    third = Sampler(corpus, train, size=16, seed=6, third=True)
+    assert [one.draw(n) for n in range(40)] != [third.draw(n) for n in range(40)]
+
+
+def test_neighbouring_samples_are_not_shifted_copies(corpus, train):
+    sampler = Sampler(corpus, train, size=16, seed=0, third=True)
+    draws = [(d.clip.clip, d.sources[0], d.target, d.third) for d in map(sampler.draw, range(3000))]
+    assert len(set(draws)) > 1850  # of 3,300 ordered triplets: about 1,970 by chance
+    repeats = sum(a[1] == b[2] or a[2] == b[1] for a, b in itertools.pairwise(draws))
+    assert repeats < 3000 * 0.25  # by chance 2/12
+
+
+def test_batches_of_any_size_hold_the_same_samples(corpus, train):
+    sampler = Sampler(corpus, train, size=16, seed=1)
+    whole = sampler.batch(range(8))
+    halves = [sampler.batch(range(4)), sampler.batch(range(4, 8))]
+    assert torch.equal(whole.target.image, torch.cat([half.target.image for half in halves]))
+
+
+def test_frames_come_from_one_clip_of_the_split_and_are_distinct_and_found(corpus, train):
+    sampler = Sampler(corpus, train, size=16, seed=2, sources=3, third=True)
+    drawn = [sampler.draw(n) for n in range(500)]
+    assert {draw.clip.identity for draw in drawn} == {"person-0", "person-1", "person-2"}
+    for draw in drawn:
+        frames = [*draw.sources, draw.target, draw.third]
+        assert draw.driver is draw.clip
+        assert len(set(frames)) == 5
+        assert not (draw.clip.clip == "clip-0" and 3 in frames)
+        assert not (draw.clip.clip == "clip-1" and 0 in frames)
+
+
+def test_a_part_in_time_is_never_left(corpus):
+    part = Part(clip="clip-2", identity="person-2", start=4, stop=9)
+    sampler = Sampler(corpus, [part], size=16, seed=0, third=True)
+    frames = {f for n in range(200) for d in [sampler.draw(n)] for f in (*d.sources, d.target, d.third)}
+    assert frames == set(range(4, 9))
+
+
+def test_every_frame_is_drawn_about_equally_often(corpus, train):
+    sampler = Sampler(corpus, train, size=16, seed=0)
+    counts = {}
+    for n in range(3400):
+        draw = sampler.draw(n)
+        counts[draw.clip.clip, draw.target] = counts.get((draw.clip.clip, draw.target), 0) + 1
+    assert len(counts) == len(sampler) == 34
+    assert min(counts.values()) > 60
+    assert max(counts.values()) < 145
+
+
+def test_pixels_and_landmarks_belong_to_the_frame_drawn(corpus, train):
+    sampler = Sampler(corpus, train, size=32, seed=3, flip=False, third=True)
+    batch = sampler.batch(range(20))
+    for row in range(20):
+        draw = sampler.draw(row)
+        person = int(draw.clip.clip[-1])
+        for faces, frame in ((batch.source, draw.sources[0]), (batch.target, draw.target), (batch.third, draw.third)):
+            expected = torch.from_numpy(picture(person, frame, 32)).permute(2, 0, 1) / 127.5 - 1
+            assert torch.allclose(faces.image[row], expected, atol=1e-6)
+            assert np.array_equal(faces.landmarks[row].numpy(), landmarks_of(person, frame))
+
+
+def test_a_flip_mirrors_all_frames_of_a_sample_or_none(corpus, train):
+    plain = Sampler(corpus, train, size=32, seed=4, flip=False, third=True, labels=("landmarks", "pose", "actions"))
+    maybe = Sampler(corpus, train, size=32, seed=4, flip=True, third=True, labels=("landmarks", "pose", "actions"))
+    one, other = plain.batch(range(64)), maybe.batch(range(64))
+    flipped = 0
+    for row in range(64):
+        flip = maybe.draw(row).flip
+        flipped += flip
+        for role in ("source", "target", "third"):
+            a, b = getattr(one, role)[row], getattr(other, role)[row]
+            assert torch.equal(b.image, a.image.flip(-1) if flip else a.image)
+            mirrored = a.landmarks[torch.from_numpy(FLIP)] * torch.tensor([-1.0, 1.0]) + torch.tensor([1.0, 0.0])
+            assert torch.allclose(b.landmarks, mirrored if flip else a.landmarks)
+            assert torch.equal(b.pose, a.pose * torch.tensor([1.0, -1.0, -1.0]) if flip else a.pose)
+            assert torch.equal(b.actions, a.actions)
+    assert 15 < flipped < 49
+
+
+def test_visibility_flips_with_the_points():
+    visibility = np.arange(68, dtype=np.float32)
+    assert flip_label("visibility", visibility)[0] == 16.0
+
+
+def test_shapes_and_ranges_with_several_sources(corpus, train):
+    batch = Sampler(corpus, train, size=16, seed=0, sources=3, labels=("actions",)).batch(range(5))
+    assert batch.sources.image.shape == (5, 3, 3, 16, 16)
+    assert batch.target.actions.shape == (5, 17)
+    assert batch.third is None
+    assert batch.target.pose is None
+    assert batch.target.image.is_contiguous()
+    assert batch.sources.image.dtype == torch.float32
+    assert -1 <= batch.target.image.min() < batch.target.image.max() <= 1
+
+
+def test_cross_pairs_have_another_identity_as_driver(corpus, train):
+    sampler = Sampler(corpus, train, size=16, seed=0, pairs="cross")
+    for draw in map(sampler.draw, range(200)):
+        assert draw.clip.identity != draw.driver.identity
+    batch = sampler.batch(range(30))
+    people = [int(sampler.draw(n).driver.clip.clip[-1]) for n in range(30)]
+    plain = Sampler(corpus, train, size=16, seed=0, pairs="cross", flip=False).batch(range(30))
+    assert (plain.target.landmarks[:, 0, 0] * 100).round().int().tolist() == people
+    assert [sampler.identities[i] for i in batch.identity] == [sampler.draw(n).clip.identity for n in range(30)]
+
+
+def test_a_clip_too_short_is_left_out_with_a_sentence(corpus, train):
+    short = Part(clip="clip-2", identity="person-2", start=0, stop=2)
+    sampler = Sampler(corpus, [*train[:2], short], size=16, seed=0, third=True)
+    assert sampler.notes == ("clip-2: 2 of 2 frames have landmarks, 3 needed.",)
+    with pytest.raises(BadInput, match="none of 1 clips has 3 frames"):
+        Sampler(corpus, [short], size=16, seed=0, third=True)
+
+
+def test_one_identity_can_not_be_crossed(corpus, train):
+    with pytest.raises(BadInput, match="two identities"):
+        Sampler(corpus, train[:1], size=16, seed=0, pairs="cross")
+
+
+def test_a_label_that_was_never_made_is_named(corpus, train):
+    with pytest.raises(BadInput, match="no segments"):
+        Sampler(corpus, train, size=16, seed=0, labels=("segments",))
+
+
+def test_smaller_pictures_are_means_of_what_they_cover():
+    image = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
+    means = image.reshape(16, 2, 16, 2, 3).mean((1, 3))
+    assert np.abs(resized(image, 16) - means).max() <= 0.51
+    assert resized(image, 64).shape == (64, 64, 3)
+
+
+def test_jpeg_corpora_are_read_too(tmp_path):
+    folders = write_corpus(tmp_path, codec="jpeg")
+    corpus = Corpus(folders["frames"], landmarks=folders["landmarks"])
+    sampler = Sampler(corpus, read_parts(folders["validated"], "train"), size=32, seed=0, flip=False)
+    draw = sampler.draw(0)
+    expected = torch.from_numpy(picture(int(draw.clip.clip[-1]), draw.target, 32)).permute(2, 0, 1) / 127.5 - 1
+    assert (sampler.batch([0]).target.image[0] - expected).abs().mean() < 0.1
