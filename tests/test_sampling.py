@@ -143,7 +143,7 @@ def test_cross_pairs_have_another_identity_as_driver(corpus, train):
     for draw in map(sampler.draw, range(200)):
         assert draw.clip.identity != draw.driver.identity
     batch = sampler.batch(range(30))
-    people = [int(sampler.draw(n).driver.clip.clip[-1]) for n in range(30)]
+    people = [int(sampler.draw(n).driver.clip[-1]) for n in range(30)]
     plain = Sampler(corpus, train, size=16, seed=0, pairs="cross", flip=False).batch(range(30))
     assert (plain.target.landmarks[:, 0, 0] * 100).round().int().tolist() == people
     assert [sampler.identities[i] for i in batch.identity] == [sampler.draw(n).clip.identity for n in range(30)]
