@@ -1,0 +1,67 @@
+"""Where a result comes from: one record, stamped on runs, model versions and reports."""
+
+import os
+import subprocess
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+_HERE = Path(__file__).parent
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lineage:
+    """Everything a result was made from; "" where it is not known."""
+
+    git_commit: str = ""
+    git_dirty: bool = False
+    data_hash: str = ""
+    params_hash: str = ""
+    kfp_run_id: str = ""
+    mlflow_run_id: str = ""
+    image_digest: str = ""
+
+    def tags(self) -> dict[str, str]:
+        """As MLflow tags; what is not known is left out."""
+        return {f"lineage.{name}": str(value) for name, value in asdict(self).items() if value != ""}
+
+
+def read_lineage(
+    *,
+    data_hash: str = "",
+    params_hash: str = "",
+    mlflow_run_id: str = "",
+    code: Path = _HERE,
+    environment: Mapping[str, str] | None = None,
+) -> Lineage:
+    """Lineage of what this process makes.
+
+    Commit and state of the work tree come from git in `code`; an image has no git, so REENACT_GIT_COMMIT comes
+    first. REENACT_IMAGE_DIGEST and KFP_RUN_ID are set by the image and the pipeline.
+    """
+    env = os.environ if environment is None else environment
+    commit = env.get("REENACT_GIT_COMMIT", "")
+    changes = ""
+    if not commit:
+        commit = _git(code, "rev-parse", "HEAD")
+        changes = _git(code, "status", "--porcelain", "--untracked-files=no") if commit else ""
+    return Lineage(
+        git_commit=commit,
+        git_dirty=bool(changes),
+        data_hash=data_hash,
+        params_hash=params_hash,
+        kfp_run_id=env.get("KFP_RUN_ID", ""),
+        mlflow_run_id=mlflow_run_id or env.get("MLFLOW_RUN_ID", ""),
+        image_digest=env.get("REENACT_IMAGE_DIGEST", ""),
+    )
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    """Output of a git command; "" without git or outside a repository."""
+    try:
+        done = subprocess.run(
+            ["git", *arguments], cwd=folder, capture_output=True, text=True, timeout=20, check=False
+        )  # fmt: skip
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""
