@@ -1,0 +1,109 @@
+"""Frozen feature networks for losses: the guide by default, or the user's own VGG-19."""
+
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from reenact.backbones.reader import Reader
+from reenact.backbones.settings import FeatureSettings
+from reenact.backbones.vgg import Vgg19
+from reenact.corpus.shards import read_stage
+from reenact.errors import BadInput
+from reenact.hashing import hash_file
+
+
+class FeatureMaps(NamedTuple):
+    """What a network sees in a batch of pictures, each map (B, C, H, W)."""
+
+    stages: tuple[Tensor, ...]  # in the places of VGG-19's relu1_2, relu2_2, relu3_3, relu4_3
+    identity: Tensor  # in the place of relu3_2
+
+
+class Features(Protocol):
+    """A frozen network. Gradients flow to the pictures, never to the weights. It follows the pictures' device."""
+
+    name: str
+    sha256: str  # of the weights' file
+
+    def maps(self, image: Tensor) -> FeatureMaps:
+        """All maps of (B, 3, S, S) in [-1, 1] in one pass."""
+
+    def stages(self, image: Tensor) -> tuple[Tensor, ...]:
+        """The four stages alone."""
+
+    def identity(self, image: Tensor) -> Tensor:
+        """The identity map alone."""
+
+
+class GuideFeatures:
+    """The guide's trunk; every map is divided by its mean activation on training pictures."""
+
+    def __init__(self, reader: Reader, *, sha256: str, scales: tuple[float, ...]) -> None:
+        self.name = "guide"
+        self.sha256 = sha256
+        self.reader = reader.fuse()
+        self.scales = scales
+
+    def maps(self, image: Tensor) -> FeatureMaps:
+        """See `Features.maps`."""
+        self.reader.to(image.device)
+        *stages, identity = raw_maps(self.reader, image)
+        scaled = [each / scale for each, scale in zip(stages, self.scales[:4], strict=True)]
+        return FeatureMaps(tuple(scaled), identity / self.scales[4])
+
+    def stages(self, image: Tensor) -> tuple[Tensor, ...]:
+        """See `Features.stages`."""
+        return self.maps(image).stages
+
+    def identity(self, image: Tensor) -> Tensor:
+        """See `Features.identity`."""
+        return self.maps(image).identity
+
+
+def raw_maps(reader: Reader, image: Tensor) -> tuple[Tensor, ...]:
+    """The last layer of each of the four stages, then the identity map.
+
+    VGG's relu3_2 is a layer inside the block whose later layer relu3_3 is the perceptual loss' third map; in the
+    guide's two-layer stages that is the first layer of the third stage.
+    """
+    layers = reader.trunk(image)
+    return (*(stage[-1] for stage in layers), layers[2][0])
+
+
+@torch.no_grad()
+def mean_activations(reader: Reader, batches: list[Tensor]) -> tuple[float, ...]:
+    """Mean of each map over batches of pictures: four stages, then the identity map."""
+    reader.eval()
+    sums = torch.zeros(5, dtype=torch.float64)
+    for images in batches:
+        sums += torch.stack([each.double().mean().cpu() for each in raw_maps(reader, images)])
+    return tuple((sums / len(batches)).tolist())
+
+
+def load_features(guide: Path, settings: FeatureSettings) -> Features:
+    """The network that settings ask for; `guide` is the folder of the stage `train_guide`.
+
+    Raises BadInput where the file is missing, damaged or not the one whose checksum is known.
+    """
+    if settings.network == "vgg19":
+        return Vgg19.load(Path(settings.file), sha256=settings.sha256)
+    reader, facts = load_reader(guide)
+    return GuideFeatures(reader, sha256=facts["sha256"], scales=tuple(facts["scales"]))
+
+
+def load_reader(guide: Path) -> tuple[Reader, dict[str, Any]]:
+    """The guide's network and the facts its stage wrote."""
+    facts = read_stage(guide, kind="guide")
+    path = guide / "reader.safetensors"
+    if not path.exists() or hash_file(path) != facts["sha256"]:
+        raise BadInput(f"{path}: not the weights that {guide / 'stage.json'} tells of. Run train_guide again.")
+    reader = Reader(width=facts["width"], embedding=facts["embedding"])
+    try:
+        reader.load_state_dict(load_file(path))
+    except (SafetensorError, RuntimeError) as error:
+        raise BadInput(f"{path}: no weights of this reader ({error}). Run train_guide again.") from None
+    return reader, facts

@@ -1,0 +1,25 @@
+"""Distances between feature maps of a frozen network."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+
+def gram(features: Tensor) -> Tensor:
+    """(B, C, H, W) -> (B, C, C): F F^T / (C H W) of each image on its own (Johnson et al. 2016)."""
+    B, C, H, W = features.shape
+    flat = features.float().reshape(B, C, H * W)
+    return flat @ flat.transpose(1, 2) / (C * H * W)
+
+
+def perceptual(fake: Sequence[Tensor], target: Sequence[Tensor], *, style: int = 2) -> Tensor:
+    """L_pp = sum_l |Phi_l(I_t) - Phi_l(fake)| + ||Gram(Phi_style(I_t)) - Gram(Phi_style(fake))||_F (seed 000).
+
+    Feature maps (B, C_l, H_l, W_l) of relu1_2, relu2_2, relu3_3, relu4_3 or what stands in their places; the third
+    gives the style. Each l is a mean of absolute values. The Gram matrix is one per image; in the authors' code the
+    images of a batch mix into one, which makes the loss depend on who else is in the batch.
+    """
+    features = torch.stack([(a.float() - b.float()).abs().mean() for a, b in zip(fake, target, strict=True)]).sum()
+    distance = torch.linalg.vector_norm(gram(fake[style]) - gram(target[style]), dim=(1, 2))
+    return features + distance.mean()
