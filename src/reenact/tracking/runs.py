@@ -213,7 +213,7 @@ def _describe(client: "MlflowClient", run_id: str, *, params: Mapping[str, Any],
 
 def _log_image(client: "MlflowClient", run_id: str, name: str, image: NDArray[np.uint8], step: int) -> None:
     """A continued training draws the same picture at the same step: one is enough."""
-    stem = f"images/{name.replace('/', '#')}%step%{step}%"  # how MLflow names them
+    stem = f"images/{name.replace('/', '~')}+step+{step}+"  # how MLflow names them
     if not any(item.path.startswith(stem) for item in client.list_artifacts(run_id, "images")):
         client.log_image(run_id, image, key=name, step=step, synchronous=True)
 
