@@ -1,0 +1,164 @@
+"""Which frames are compared: lists of pairs, drawn with a seed, stored, and the same for every branch.
+
+    self   source and driving frame are two frames of one clip; the driving frame is the truth
+    cross  the source shows one person, the driving frame another; there is no truth
+    lsim   source A and truth B are frames of one person, the driving frame C is the frame of another person whose
+           action units are nearest to B's
+
+A list depends on the corpus, its split and the seed alone, never on a system. What is drawn for one person does not
+depend on who else there is, except that drivers are other people.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from reenact.corpus.corpus import Corpus
+from reenact.corpus.splits import Part
+from reenact.hashing import hash_json
+
+Frame = tuple[str, int]  # clip, frame
+NO_FRAME: Frame = ("", -1)
+COLUMNS = (
+    "pair", "protocol", "split", "identities", "source_clip", "source_identity", "source_frame",
+    "driving_clip", "driving_identity", "driving_frame", "truth_clip", "truth_frame",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Counts:
+    """How many pairs per person."""
+
+    sources: int  # different source frames
+    self_pairs: int
+    cross_pairs: int
+    lsim: int
+
+
+@dataclass(frozen=True)
+class _Person:
+    """One identity of a split: its usable frames and the frames chosen for it."""
+
+    identity: str
+    frames: tuple[Frame, ...]
+    pairs: tuple[tuple[Frame, Frame], ...]  # (source, driving) of one clip
+
+    @property
+    def sources(self) -> tuple[Frame, ...]:
+        return tuple(dict.fromkeys(source for source, _ in self.pairs))
+
+    @property
+    def drivings(self) -> tuple[Frame, ...]:
+        return tuple(dict.fromkeys(driving for _, driving in self.pairs))
+
+
+def pair_list(
+    corpus: Corpus, parts: Sequence[Part], *, split: str, trained_on: frozenset[str], counts: Counts, seed: int
+) -> pd.DataFrame:
+    """The pairs of one split, a row each (`COLUMNS`); truth_frame is -1 where there is no true picture.
+
+    `identities` is `seen` where the source's or the driver's identity is in `trained_on`, else `unseen`.
+    """
+    people = _people(corpus, parts, counts, seed)
+    rows = [
+        *(("self", p, source, p, driving, driving) for p in people for source, driving in p.pairs[: counts.self_pairs]),
+        *_cross(people, counts.cross_pairs, seed),
+        *_lsim(corpus, people, counts.lsim),
+    ]
+    records = [
+        {
+            "protocol": protocol,
+            "split": split,
+            "identities": "seen" if {source.identity, driver.identity} & trained_on else "unseen",
+            "source_clip": a[0],
+            "source_identity": source.identity,
+            "source_frame": a[1],
+            "driving_clip": b[0],
+            "driving_identity": driver.identity,
+            "driving_frame": b[1],
+            "truth_clip": truth[0],
+            "truth_frame": truth[1],
+        }
+        for protocol, source, a, driver, b, truth in rows
+    ]
+    table = pd.DataFrame(records, columns=list(COLUMNS[1:]))
+    # A pair is named by what it is, so that lists of different lengths agree on what they share.
+    table.insert(0, "pair", [hash_json(record)[:16] for record in records])
+    return table.drop_duplicates("pair", ignore_index=True)
+
+
+def pairs_hash(pairs: pd.DataFrame) -> str:
+    """sha256 of a list of pairs, whatever its order: tables refuse to mix different lists."""
+    return hash_json(sorted(pairs["pair"]))
+
+
+def _people(corpus: Corpus, parts: Sequence[Part], counts: Counts, seed: int) -> list[_Person]:
+    by_identity: dict[str, list[list[Frame]]] = {}
+    for part in sorted(parts, key=lambda part: (part.identity, part.clip, part.start)):
+        found = np.flatnonzero(corpus.found(corpus.by_name[part.clip])[part.start : part.stop]) + part.start
+        by_identity.setdefault(part.identity, []).append([(part.clip, int(frame)) for frame in found])
+    wanted = max(counts.self_pairs, counts.cross_pairs, counts.lsim)
+    people = []
+    for identity, clips in by_identity.items():
+        usable = [frames for frames in clips if len(frames) >= 2]
+        if not usable:
+            continue
+        rng = _rng(seed, identity)
+        # Source and driving frames never overlap, and the sources are spread over the clips.
+        drawn = [[frames[i] for i in rng.permutation(len(frames))] for frames in usable]
+        share = -(-counts.sources // len(drawn))
+        cut = [max(1, min(share, len(frames) // 2)) for frames in drawn]
+        queues = [
+            [(frames[i % n], driving) for i, driving in enumerate(frames[n:])]
+            for frames, n in zip(drawn, cut, strict=True)
+        ]
+        pairs = [queue[i] for i in range(wanted) for queue in queues if i < len(queue)][:wanted]
+        people.append(_Person(identity, tuple(frame for clip in usable for frame in clip), tuple(pairs)))
+    return people
+
+
+def _cross(people: list[_Person], count: int, seed: int) -> list[tuple[str, _Person, Frame, _Person, Frame, Frame]]:
+    """Every person is source and driver equally often: in a round of a shuffled ring each drives the k-th next."""
+    if len(people) < 2:
+        return []
+    rng = _rng(seed, "cross")
+    ring = [people[i] for i in rng.permutation(len(people))]
+    steps = [int(step) + 1 for step in rng.permutation(len(ring) - 1)]
+    rows = []
+    for round_ in range(count):
+        for place, source in enumerate(ring):
+            driver = ring[(place + steps[round_ % len(steps)]) % len(ring)]
+            a = source.sources[round_ % len(source.sources)]
+            b = driver.drivings[round_ % len(driver.drivings)]
+            rows.append(("cross", source, a, driver, b, NO_FRAME))
+    return rows
+
+
+def _lsim(corpus: Corpus, people: list[_Person], count: int) -> list[tuple[str, _Person, Frame, _Person, Frame, Frame]]:
+    if len(people) < 2:
+        return []
+    owners = [person for person in people for _ in person.frames]
+    frames = [frame for person in people for frame in person.frames]
+    actions = np.stack([_actions(corpus, frame) for frame in frames])
+    names = np.array([owner.identity for owner in owners])
+    rows = []
+    for person in people:
+        others = np.flatnonzero(names != person.identity)
+        for source, truth in person.pairs[:count]:
+            distances = np.linalg.norm(actions[others] - _actions(corpus, truth), axis=1)
+            nearest = others[int(distances.argmin())]
+            rows.append(("lsim", person, source, owners[nearest], frames[nearest], truth))
+    return rows
+
+
+def _actions(corpus: Corpus, frame: Frame) -> NDArray[np.float64]:
+    return np.asarray(corpus.actions(corpus.by_name[frame[0]])[frame[1]], dtype=np.float64)
+
+
+def _rng(seed: int, name: str) -> np.random.Generator:
+    """Numbers that depend on the seed and the name alone."""
+    return np.random.default_rng([seed, int.from_bytes(hashlib.sha256(name.encode()).digest()[:8])])

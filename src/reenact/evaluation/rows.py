@@ -1,0 +1,91 @@
+"""The rows of a table: functions that draw a picture for every pair. References and systems take the same way."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+
+from reenact.evaluation.pictures import Frames, Pictures
+from reenact.evaluation.protocols import NO_FRAME
+from reenact.progress import progress
+from reenact.systems.protocol import System
+
+COPY_SOURCE, GROUND_TRUTH = "copy source", "ground truth"
+REFERENCES = (COPY_SOURCE, GROUND_TRUTH)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drawn:
+    """Pictures for N pairs as they would be saved: 8 bits."""
+
+    pictures: NDArray[np.uint8]  # (N, S, S, 3) RGB
+    usable: NDArray[np.bool_]  # (N,): false where there is no picture, or it was not finite
+
+
+Row = Callable[[pd.DataFrame], Drawn]
+
+
+def frames_of(pairs: pd.DataFrame, role: str) -> Frames:
+    """The frames that pairs name in a role: source, driving or truth."""
+    clips, frames = pairs[f"{role}_clip"], pairs[f"{role}_frame"]
+    return [(str(clip), int(frame)) for clip, frame in zip(clips, frames, strict=True)]
+
+
+def real(pictures: Pictures, pairs: pd.DataFrame, role: str) -> Drawn:
+    """The real pictures that pairs name in a role; black and not usable where they name none."""
+    frames = frames_of(pairs, role)
+    usable = np.array([frame != NO_FRAME for frame in frames], dtype=bool)
+    result = np.zeros((len(frames), pictures.size, pictures.size, 3), dtype=np.uint8)
+    result[usable] = pictures.many([frame for frame in frames if frame != NO_FRAME])
+    return Drawn(pictures=result, usable=usable)
+
+
+def copy_source(pictures: Pictures) -> Row:
+    """What a system scores that ignores the driver: the source itself."""
+    return lambda pairs: real(pictures, pairs, "source")
+
+
+def ground_truth(pictures: Pictures) -> Row:
+    """The ceiling: the true picture, where the protocol has one."""
+    return lambda pairs: real(pictures, pairs, "truth")
+
+
+def reenacted(system: System, pictures: Pictures, *, batch: int, device: str) -> Row:
+    """A system's pictures. It is given the driver's labels; the driver's picture is NaN, so that reading it shows."""
+
+    def draw(pairs: pd.DataFrame) -> Drawn:
+        parts = [
+            _draw(system, pictures, pairs.iloc[start : start + batch], device)
+            for start in progress(range(0, len(pairs), batch), "reenact")
+        ]
+        if not parts:
+            return real(pictures, pairs, "source")
+        return Drawn(
+            pictures=np.concatenate([part.pictures for part in parts]),
+            usable=np.concatenate([part.usable for part in parts]),
+        )
+
+    return draw
+
+
+def _draw(system: System, pictures: Pictures, pairs: pd.DataFrame, device: str) -> Drawn:
+    sources = pictures.faces(frames_of(pairs, "source"), system.labels)
+    driving = pictures.faces(frames_of(pairs, "driving"), system.labels, blind=True)
+    with torch.inference_mode():
+        images = system.reenact(sources[:, None].to(device), driving.to(device)).float().cpu()
+    return as_pictures(images)
+
+
+def as_pictures(images: torch.Tensor) -> Drawn:
+    """(B, 3, H, W) in [-1, 1] -> 8 bits, clipped; not usable where a value is not finite."""
+    usable = torch.isfinite(images).flatten(1).all(dim=1).numpy()
+    levels = images.nan_to_num(nan=0.0).clamp(-1, 1).add(1).mul(127.5).round().to(torch.uint8)
+    return Drawn(pictures=levels.permute(0, 2, 3, 1).contiguous().numpy(), usable=usable)
+
+
+def rows_of(pictures: Pictures, systems: Sequence[tuple[str, Row]]) -> dict[str, Row]:
+    """The reference rows of every table, then the systems'."""
+    return {COPY_SOURCE: copy_source(pictures), GROUND_TRUTH: ground_truth(pictures), **dict(systems)}

@@ -1,0 +1,127 @@
+"""Score one branch: draw the same pairs as every other branch, have them read by the judge, write every figure."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from reenact.config import Runtime, Settings
+from reenact.stages.result import StageResult
+from reenact.systems.branch import Branch
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from reenact.corpus.corpus import Corpus
+    from reenact.evaluation.scoring import Scored
+
+
+class PairSettings(Settings):
+    """How many pairs per identity of a split."""
+
+    sources: int = 2  # different source frames
+    self_pairs: int = 6
+    cross_pairs: int = 6
+    lsim: int = 6
+
+
+class EvaluateSettings(Settings):
+    """What is drawn and how it is judged. Every branch draws the same pairs."""
+
+    val: PairSettings = PairSettings(sources=1, self_pairs=3, cross_pairs=3, lsim=3)  # for choosing
+    test: PairSettings = PairSettings()  # for the table
+    judge: str = "tools"  # who reads pose, expression and identity
+    judge_size: int = 256  # px, pictures are enlarged to this
+    batch: int = 32
+    bootstrap: int = 1000  # repeats
+    samples: int = 8  # pictures per protocol in the report
+    seed: int = 0
+
+
+def evaluate(
+    *,
+    frames: Path,
+    landmarks: Path,
+    actions: Path,
+    validated: Path,
+    guide: Path,
+    model: Path,
+    out: Path,
+    branch: Branch,
+    settings: EvaluateSettings,
+    runtime: Runtime,
+) -> StageResult:
+    """Score `model`, the folder of `train`, on val and test pairs.
+
+    A training that failed gives a record that says so. `guide` is not read: the judge is independent of the corpus;
+    it stands here because systems may use the guide when they draw.
+    """
+    from reenact.corpus.corpus import Corpus
+    from reenact.corpus.shards import read_stage
+    from reenact.evaluation import records
+
+    read_stage(model, kind="model")
+    status = records.read_status(model)
+    if status["status"] != "trained":
+        records.write_failed(out, branch=branch.name, reason=str(status.get("reason", "unknown")))
+        return StageResult(stage="evaluate", notes=(f"{branch.name}: training failed, nothing to score",))
+    corpus = Corpus(frames, landmarks=landmarks, actions=actions)
+    pairs = _pairs(corpus, validated, settings)
+    scored, drawing = _score(corpus, pairs, model, branch, settings, runtime)
+    facts = {**drawing, "branch": branch.name, "system": branch.system, "variant": branch.variant,
+             "training_seed": branch.seed, "pair_seed": settings.seed}  # fmt: skip
+    written = records.write_evaluation(
+        out, scored, pairs, corpus, facts, row=branch.name, repeats=settings.bootstrap, seed=settings.seed,
+        samples=settings.samples,
+    )  # fmt: skip
+    return StageResult(stage="evaluate", counts=written)
+
+
+def _pairs(corpus: "Corpus", validated: Path, settings: EvaluateSettings) -> "pd.DataFrame":
+    import pandas as pd
+
+    from reenact.corpus.splits import read_parts
+    from reenact.evaluation.protocols import Counts, pair_list
+
+    trained_on = frozenset(part.identity for part in read_parts(validated, "train"))
+    lists = [
+        pair_list(
+            corpus,
+            read_parts(validated, split),
+            split=split,
+            trained_on=trained_on,
+            counts=Counts(**counts.model_dump()),
+            seed=settings.seed,
+        )
+        for split, counts in (("val", settings.val), ("test", settings.test))
+    ]
+    return pd.concat(lists, ignore_index=True)
+
+
+def _score(
+    corpus: "Corpus", pairs: "pd.DataFrame", model: Path, branch: Branch, settings: EvaluateSettings, runtime: Runtime
+) -> tuple[Mapping[str, list["Scored"]], dict[str, Any]]:
+    import torch
+
+    from reenact.evaluation.judge import Judge
+    from reenact.evaluation.judges import judge_tools
+    from reenact.evaluation.pictures import Pictures
+    from reenact.evaluation.rows import reenacted, rows_of
+    from reenact.evaluation.scoring import score
+    from reenact.systems.store import load_system
+
+    torch.set_num_threads(runtime.threads)
+    device = _device(runtime.device)
+    system, facts = load_system(model, device=device)
+    pictures = Pictures(corpus, size=int(facts["size"]))
+    judge = Judge(judge_tools(settings.judge), size=settings.judge_size)
+    rows = rows_of(pictures, [(branch.name, reenacted(system, pictures, batch=settings.batch, device=device))])
+    scored = score(rows, pairs, pictures, judge)
+    return scored, {"image_size": pictures.size, "judge": judge.card, "model": facts}
+
+
+def _device(name: str) -> str:
+    import torch
+
+    if name != "auto":
+        return name
+    return "cuda" if torch.cuda.is_available() else "cpu"
