@@ -1,0 +1,305 @@
+"""Videos in, square face crops out: detect, track, cut out, a shard of clips at a time."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import pandas as pd
+from pydantic import Field
+
+from reenact.config import Runtime, Settings
+from reenact.corpus.shards import frame_writer, read_stage, write_stage
+from reenact.corpus.tables import read_table, write_table
+from reenact.corpus.video import Video, open_video
+from reenact.errors import BadInput
+from reenact.hashing import hash_code, hash_file, hash_json
+from reenact.labelling.shard_work import begin_stage, clear_shard, finish_shard, in_processes, is_current, marker
+from reenact.labelling.tracking import DetectSettings, Track
+from reenact.progress import progress
+from reenact.stages.fetch_data import QUARANTINE_COLUMNS
+from reenact.stages.result import StageResult
+
+if TYPE_CHECKING:
+    from reenact.corpus.shards import Image
+
+STAGE = "extract_frames"
+
+
+class ExtractFramesSettings(Settings):
+    """Size and storage of the crops, and how faces are found."""
+
+    size: int = 128  # side of the stored crops in pixels
+    codec: Literal["raw", "jpeg"] = "raw"
+    quality: int = 95  # of jpeg
+    every: int = Field(default=1, ge=1)  # take every n-th frame
+    max_frames: int = Field(default=0, ge=0)  # per clip, 0: all
+    min_frames: int = Field(default=3, ge=1)  # a clip with fewer goes to quarantine; a triplet needs three
+    shard_clips: int = Field(default=16, ge=1)
+    crop_scale: float = 2.5  # side of the crop in sizes of the landmarks' box, as in seed 000
+    backend: str = "dlib"
+    detect: DetectSettings = DetectSettings()
+
+
+@dataclass(frozen=True)
+class _ClipTask:
+    row: dict[str, Any]
+    path: Path
+    settings: ExtractFramesSettings
+
+
+@dataclass(frozen=True)
+class _Tracked:
+    """What one pass over a video found; `refused` is the sentence if the clip can't be used."""
+
+    track: Track
+    fps: float
+    width: int
+    height: int
+    notes: tuple[tuple[str, str], ...] = ()
+    refused: str = ""
+
+
+def extract_frames(*, videos: Path, out: Path, settings: ExtractFramesSettings, runtime: Runtime) -> StageResult:
+    """Crops of the followed face of every clip. Idempotent per shard; clips that can't be used go to quarantine."""
+    videos, out = Path(videos), Path(out)
+    read_stage(videos, kind="videos")
+    table = read_table(videos / "clips.parquet", kind="videos").sort_values("clip").reset_index(drop=True)
+    groups = [table.iloc[at : at + settings.shard_clips] for at in range(0, len(table), settings.shard_clips)]
+    shards = {f"shard-{number:05d}": group for number, group in enumerate(groups)}
+    base = _base_key(settings)
+    keys = {name: hash_json([base, group.astype(str).to_dict("records")]) for name, group in shards.items()}
+    begin_stage(out, list(shards))
+    waiting = iter([name for name in shards if not is_current(out, name, keys[name])])
+    done = progress(
+        _extract_shards(videos, out, shards, keys, waiting, settings, runtime), "extract frames: clips", total=None
+    )
+    made = sum(1 for _ in done)
+    return _summarise(out, list(shards), settings, made)
+
+
+def _base_key(settings: ExtractFramesSettings) -> dict[str, Any]:
+    from reenact.corpus import video
+    from reenact.labelling.backends import backend_facts
+
+    files = (Path(__file__), Path(video.__file__))
+    code = [hash_code("labelling"), *(hash_file(path) for path in files)]
+    return {"code": code, "settings": settings.plain(), **backend_facts(settings.backend)}
+
+
+def _extract_shards(
+    videos: Path,
+    out: Path,
+    shards: dict[str, pd.DataFrame],
+    keys: dict[str, str],
+    waiting: Iterator[str],
+    settings: ExtractFramesSettings,
+    runtime: Runtime,
+) -> Iterator[str]:
+    """Track clip by clip on all workers, then write shard by shard; a few shards at a time keeps memory bounded."""
+    while names := list(islice(waiting, max(1, runtime.workers))):
+        tasks = [
+            [
+                _ClipTask({str(k): v for k, v in row.items()}, videos / row["file"], settings)
+                for row in shards[name].to_dict("records")
+            ]
+            for name in names
+        ]
+        tracked = []
+        for result in in_processes(_track_clip, [task for group in tasks for task in group], runtime.workers):
+            tracked.append(result)
+            yield "tracked"
+        results = iter(tracked)
+        work = [
+            (out, name, keys[name], [(task, next(results)) for task in group])
+            for name, group in zip(names, tasks, strict=True)
+        ]
+        for _ in in_processes(_write_shard, work, runtime.workers):
+            pass
+
+
+def _track_clip(task: _ClipTask) -> _Tracked:
+    """First pass: where is the face, frame by frame."""
+    import cv2
+
+    from reenact.labelling import backends
+    from reenact.labelling.tracking import follow
+
+    settings, nothing = task.settings, _Tracked(Track(), 25.0, 0, 0)
+    try:
+        detector = backends.detector(settings.backend, settings.detect.threshold)
+        predictor = backends.landmark_predictor(settings.backend)
+        with open_video(task.path) as video:
+            facts = video.facts
+            track = follow(
+                _numbered(video, settings),
+                fps=facts.fps,
+                detector=detector,
+                predictor=predictor,
+                settings=settings.detect,
+            )
+        tracked = _Tracked(track, facts.fps, facts.width, facts.height)
+        expected = -(-facts.frames // settings.every)
+        return _judged(task, tracked, detector.name, min(expected, settings.max_frames or expected))
+    except BadInput as error:
+        return _replaced(nothing, refused=_named(task, str(error)))
+    except cv2.error as error:
+        return _replaced(
+            nothing, refused=f"{task.row['file']}: OpenCV failed on this video ({error.err}). Encode it again."
+        )
+
+
+def _judged(task: _ClipTask, tracked: _Tracked, detector: str, expected: int) -> _Tracked:
+    """Add the sentences: why a clip can't be used, or what of it is left out."""
+    from reenact.labelling.tracking import longest
+
+    settings, track, file = task.settings, tracked.track, task.row["file"]
+    if not track.frames_read:
+        return _replaced(
+            tracked, refused=f"{file}: not one frame could be decoded (a damaged or cut-off video). Copy it again."
+        )
+    if not track.stretches:
+        smaller = max(20, settings.detect.min_face // 2)
+        return _replaced(
+            tracked,
+            refused=f"{file}: no face found in {track.frames_read} frames (detector {detector}, smallest face "
+            f"{settings.detect.min_face} px). Try extract_frames.detect.min_face: {smaller}, or remove the clip.",
+        )
+    best = longest(track)
+    kept = track.stretches[best]
+    if len(kept) < settings.min_frames:
+        return _replaced(
+            tracked,
+            refused=f"{file}: a face in only {len(kept)} of {track.frames_read} frames, a clip needs "
+            f"{settings.min_frames} (extract_frames.min_frames). Use a longer video, or remove the clip.",
+        )
+    notes = []
+    if track.faces > 1:
+        notes.append(
+            f"{file}: {track.faces} faces at frame {track.faces_at}; the largest, most central one is followed. "
+            "Cut the video to one person if that is the wrong one."
+        )
+    for number, stretch in enumerate(track.stretches):
+        if number != best:
+            why = track.starts[max(number, best) if abs(number - best) == 1 else number]
+            notes.append(
+                f"{file}: frames {stretch[0].frame} to {stretch[-1].frame} left out ({why}): the longest stretch, frames "
+                f"{kept[0].frame} to {kept[-1].frame}, is the clip. Cut the video there to use both."
+            )
+    if track.frames_read < 0.98 * expected - 2:
+        notes.append(
+            f"{file}: only {track.frames_read} of {expected} frames could be decoded (the video is damaged or cut off); "
+            "those are used."
+        )
+    return _replaced(tracked, notes=tuple((task.row["clip"], note) for note in notes))
+
+
+def _write_shard(work: tuple[Path, str, str, list[tuple[_ClipTask, _Tracked]]]) -> None:
+    """Second pass: cut out and store, then the shard's tables, then its marker."""
+    out, shard, key, clips = work
+    clear_shard(out, shard)
+    quarantine: list[dict[str, str]] = []
+    usable: list[tuple[_ClipTask, _Tracked]] = []
+    for task, tracked in clips:
+        sentences = [tracked.refused] if tracked.refused else [note for _, note in tracked.notes]
+        quarantine += [
+            {"clip": task.row["clip"], "file": task.row["file"], "stage": STAGE, "reason": s} for s in sentences
+        ]
+        if not tracked.refused:
+            usable.append((task, tracked))
+    rows: list[dict[str, Any]] = []
+    if usable:
+        settings = usable[0][0].settings
+        frame_rows: list[pd.DataFrame] = []
+        with frame_writer(out, shard, codec=settings.codec, quality=settings.quality) as writer:
+            for task, tracked in usable:
+                start = len(writer)
+                table = _store_clip(task, tracked, writer)
+                frame_rows.append(table)
+                rows.append(_clip_row(task, tracked, shard, start, len(table)))
+        write_table(out / f"{shard}.parquet", pd.concat(frame_rows, ignore_index=True), kind="frames")
+    finish_shard(out, shard, key, clips=rows, quarantine=quarantine)
+
+
+def _store_clip(task: _ClipTask, tracked: _Tracked, writer: Any) -> pd.DataFrame:
+    from reenact.labelling.crops import box_in_crop, cut_out, steady_crops
+    from reenact.labelling.tracking import longest
+
+    settings = task.settings
+    stretch = tracked.track.stretches[longest(tracked.track)]
+    crops = steady_crops(stretch, fps=tracked.fps, scale=settings.crop_scale)
+    wanted = {one.frame: (one, crop) for one, crop in zip(stretch, crops, strict=True)}
+    rows = []
+    with open_video(task.path) as video:
+        for number, image in _numbered(video, settings):
+            if number not in wanted:
+                continue
+            one, crop = wanted[number]
+            writer.append(cut_out(image, crop, settings.size))
+            box = box_in_crop(one.box, crop)
+            rows.append((task.row["clip"], number, number / tracked.fps, crop.x, crop.y, crop.side, box.x0, box.y0, box.x1, box.y1,
+                         one.score))  # fmt: skip
+            if number == stretch[-1].frame:
+                break
+    names = ("clip", "frame", "time", "crop_x", "crop_y", "crop_side", "box_x0", "box_y0", "box_x1", "box_y1", "score")
+    return pd.DataFrame(rows, columns=list(names))
+
+
+def _clip_row(task: _ClipTask, tracked: _Tracked, shard: str, start: int, count: int) -> dict[str, Any]:
+    row, read = task.row, tracked.track.frames_read
+    facts = {name: row[name] for name in ("file", "sha256", "licence", "consent", "source", "official_split")}
+    return {
+        "clip": row["clip"], "identity": row["identity"], "shard": shard, "start": start, "count": count,
+        "fps": tracked.fps / task.settings.every, "width": tracked.width, "height": tracked.height,
+        "frames_read": read, "frames_lost": read - count, **facts,
+    }  # fmt: skip
+
+
+def _summarise(out: Path, shards: Sequence[str], settings: ExtractFramesSettings, made: int) -> StageResult:
+    """The two tables over all shards, from their markers; the stage is finished after them."""
+    markers = [marker(out, name) for name in shards]
+    clips = [row for facts in markers for row in facts["clips"]]
+    quarantine = [row for facts in markers for row in facts["quarantine"]]
+    if not clips:
+        reasons = "\n".join(row["reason"] for row in quarantine[:10])
+        raise BadInput(f"{out}: not one of {len(quarantine)} clips can be used:\n{reasons}")
+    columns = (
+        "clip", "identity", "shard", "start", "count", "fps", "file", "sha256", "width", "height", "frames_read", "frames_lost",
+        "licence", "consent", "source", "official_split",
+    )  # fmt: skip
+    write_table(out / "clips.parquet", pd.DataFrame(clips)[list(columns)], kind="clips")
+    notes = pd.DataFrame(quarantine, columns=list(QUARANTINE_COLUMNS), dtype=str)
+    write_table(out / "quarantine.parquet", notes, kind="quarantine")
+    write_stage(
+        out, kind="frames", size=settings.size, codec=settings.codec, clips=len(clips), detector=settings.backend
+    )
+    used = {row["clip"] for row in clips}
+    counts = {
+        "clips": len(clips),
+        "frames": sum(row["count"] for row in clips),
+        "frames_lost": sum(row["frames_lost"] for row in clips),
+        "refused": len({row["clip"] for row in quarantine} - used),
+        "tracked_now": made,
+    }
+    return StageResult(
+        stage=STAGE,
+        counts={name: float(n) for name, n in counts.items()},
+        notes=tuple(row["reason"] for row in quarantine),
+    )
+
+
+def _numbered(video: Video, settings: ExtractFramesSettings) -> "Iterator[tuple[int, Image]]":
+    taken = ((number, image) for number, image in enumerate(video) if number % settings.every == 0)
+    return islice(taken, settings.max_frames or None)
+
+
+def _named(task: _ClipTask, sentence: str) -> str:
+    """The file as the user knows it, relative to the folder of videos."""
+    return sentence.replace(str(task.path), task.row["file"])
+
+
+def _replaced(tracked: _Tracked, **changes: Any) -> _Tracked:
+    from dataclasses import replace
+
+    return replace(tracked, **changes)
