@@ -42,7 +42,7 @@ class Vgg19:
         """
         if not path.is_file():
             raise BadInput(
-                f"{path}: no such file of VGG-19 weights. Name your own file, or set features.network: guide."
+                f"{path}: no such file of VGG-19 weights. Name your own, or set features.network: guide."
             )
         found = hash_file(path)
         if found != sha256:

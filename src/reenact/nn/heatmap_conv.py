@@ -26,12 +26,17 @@ def heatmap_conv(conv: nn.Conv2d, image: Tensor, factors: Profiles) -> Tensor:
     N, points, k, _ = kernel.shape
     B, _, I, J = out.shape  # noqa: E741 - rows and columns of the result
 
-    columns = _windows(factors.columns, k, stride, padding)  # (B, 68, J, k)
-    rows = _windows(factors.rows, k, stride, padding)  # (B, 68, I, k)
-    # along the columns: (68, k_rows * N, k) @ (B, 68, k, J); laid out so that the next product needs no copy
-    across = kernel.permute(1, 2, 0, 3).reshape(points, k * N, k) @ columns.transpose(2, 3)
+    # along the columns: each landmark's profile with every row of every kernel, laid out as the next product wants it
+    across = F.conv1d(
+        factors.columns,
+        kernel.permute(1, 2, 0, 3).reshape(points * k * N, 1, k),
+        stride=stride,
+        padding=padding,
+        groups=points,
+    )  # (B, 68 * k * N, J)
     # along the rows, summed over landmarks and kernel rows: (B, I, 68 * k) @ (B, 68 * k, N * J)
-    down = rows.transpose(1, 2).reshape(B, I, points * k) @ across.reshape(B, points * k, N * J)
+    rows = _windows(factors.rows, k, stride, padding).transpose(1, 2).reshape(B, I, points * k)
+    down = rows @ across.reshape(B, points * k, N * J)
     return out + down.reshape(B, I, N, J).transpose(1, 2)
 
 
