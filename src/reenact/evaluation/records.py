@@ -1,25 +1,13 @@
-"""What an evaluation leaves on disk, and how it is read back."""
+"""What an evaluation leaves on disk: the status of a branch and its figures. Free of torch, for those who read."""
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pandas as pd
-from numpy.typing import NDArray
-
-from reenact.atomic import atomic_file, write_json
-from reenact.corpus.corpus import Corpus
+from reenact.atomic import write_json
 from reenact.corpus.shards import write_stage
-from reenact.corpus.tables import FORMAT, check_format, write_table
+from reenact.corpus.tables import FORMAT, check_format
 from reenact.errors import BadInput
-from reenact.evaluation.metrics.catalogue import METRICS
-from reenact.evaluation.protocols import pairs_hash
-from reenact.evaluation.rows import frames_of
-from reenact.evaluation.scoring import Scored, faces_table, summarise, summarise_sets
-
-ONE_TRAINING = "one training: intervals are over faces, not over trainings"
 
 
 def read_status(model: Path) -> dict[str, Any]:
@@ -37,50 +25,6 @@ def write_failed(out: Path, *, branch: str, reason: str) -> None:
     write_stage(out, kind="evaluation", branch=branch, status="failed", reason=reason)
 
 
-def write_evaluation(
-    out: Path,
-    scored: Mapping[str, list[Scored]],
-    pairs: pd.DataFrame,
-    corpus: Corpus,
-    facts: Mapping[str, Any],
-    *,
-    row: str,
-    repeats: int,
-    seed: int,
-    samples: int,
-) -> dict[str, float]:
-    """Write faces.parquet, pairs.parquet, metrics.json, samples.npz and stage.json; returns counts."""
-    faces = faces_table(scored)
-    results = summarise(faces, repeats=repeats, seed=seed) + summarise_sets(scored)
-    record = {
-        "format": FORMAT,
-        "status": "trained",
-        "reason": "",
-        **facts,
-        "pairs_sha256": {split: pairs_hash(group) for split, group in pairs.groupby("split")},
-        "range": "pixels 0..1, 8 bits",
-        "notes": [ONE_TRAINING],
-        "metrics": {
-            name: {**metric.card(), "weights_sha256": _weights(metric.backbone, facts)}
-            for name, metric in METRICS.items()
-        },
-        "results": results,
-    }
-    write_table(out / "faces.parquet", faces, kind="scores")
-    write_table(out / "pairs.parquet", pairs, kind="pairs")
-    write_json(out / "metrics.json", record)
-    with atomic_file(out / "samples.npz") as temporary:
-        np.savez(temporary, **_samples(scored[row], corpus, samples))  # type: ignore[arg-type]
-    ours = faces[faces["row"] == row]
-    counts = {
-        "pairs": float(len(ours)),
-        "not_drawn": float((~ours["drawn"]).sum()),
-        "no_face": float((ours["drawn"] & ~ours["face_found"]).sum()),
-    }
-    write_stage(out, kind="evaluation", branch=row, status="trained", counts=counts)
-    return counts
-
-
 def read_metrics(folder: Path) -> dict[str, Any]:
     """`metrics.json` of an evaluation."""
     path = folder / "metrics.json"
@@ -90,45 +34,3 @@ def read_metrics(folder: Path) -> dict[str, Any]:
         raise BadInput(f"{path}: can't be read ({error}). Run evaluate for this branch again.") from None
     check_format(path, int(record["format"]))
     return record
-
-
-def _weights(backbone: str, facts: Mapping[str, Any]) -> dict[str, str]:
-    """Hashes of the model files behind a metric's backbone."""
-    used = {"pixels": (), "landmarks": ("landmarks",), "fit": ("landmarks", "fit"),
-            "recognition": ("landmarks", "recognition")}[backbone]  # fmt: skip
-    known = facts["judge"]["sha256"]
-    return {name: known[name] for name in used if name in known}
-
-
-def _samples(groups: list[Scored], corpus: Corpus, count: int) -> dict[str, NDArray[Any]]:
-    """Pictures for the report from the test pairs, spread over the identities: PROTOCOL_source, ..."""
-    result: dict[str, NDArray[Any]] = {}
-    for protocol in ("self", "cross"):
-        chosen = [g for g in groups if g.pairs["protocol"].iloc[0] == protocol and g.pairs["split"].iloc[0] == "test"]
-        columns: dict[str, list[Any]] = {name: [] for name in ("source", "landmarks", "generated", "target", "name")}
-        for group in chosen:
-            shown = "truth" if protocol == "self" else "driving"
-            driving = frames_of(group.pairs, "driving")
-            for row in _spread(group.pairs, count):
-                clip, frame = driving[row]
-                columns["source"].append(group.source.pictures[row])
-                columns["landmarks"].append(corpus.landmarks(corpus.by_name[clip])[frame])
-                columns["generated"].append(group.generated.pictures[row])
-                columns["target"].append(getattr(group, shown).pictures[row])
-                columns["name"].append(_name(group.pairs.iloc[row]))
-        if columns["name"]:
-            result |= {f"{protocol}_{name}": np.stack(values) for name, values in columns.items() if name != "name"}
-            result[f"{protocol}_name"] = np.array(columns["name"])
-    return result
-
-
-def _spread(pairs: pd.DataFrame, count: int) -> list[int]:
-    """Rows of the first pair of every identity, then of the second, ...: the best and the worst have equal chances."""
-    turn = pairs.groupby("source_identity").cumcount().to_numpy()
-    return [int(row) for row in np.argsort(turn, kind="stable")[:count]]
-
-
-def _name(pair: pd.Series) -> str:
-    source = f"{pair.source_clip} #{pair.source_frame}"
-    driver = f"{pair.driving_clip} #{pair.driving_frame}"
-    return f"{source} driven by {driver}"

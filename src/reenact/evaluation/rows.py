@@ -10,11 +10,9 @@ from numpy.typing import NDArray
 
 from reenact.evaluation.pictures import Frames, Pictures
 from reenact.evaluation.protocols import NO_FRAME
+from reenact.evaluation.summary import COPY_SOURCE, GROUND_TRUTH
 from reenact.progress import progress
 from reenact.systems.protocol import System
-
-COPY_SOURCE, GROUND_TRUTH = "copy source", "ground truth"
-REFERENCES = (COPY_SOURCE, GROUND_TRUTH)
 
 
 @dataclass(frozen=True, kw_only=True)

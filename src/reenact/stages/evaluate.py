@@ -57,7 +57,7 @@ def evaluate(
     """
     from reenact.corpus.corpus import Corpus
     from reenact.corpus.shards import read_stage
-    from reenact.evaluation import records
+    from reenact.evaluation import records, writing
 
     read_stage(model, kind="model")
     status = records.read_status(model)
@@ -69,7 +69,7 @@ def evaluate(
     scored, drawing = _score(corpus, pairs, model, branch, settings, runtime)
     facts = {**drawing, "branch": branch.name, "system": branch.system, "variant": branch.variant,
              "training_seed": branch.seed, "pair_seed": settings.seed}  # fmt: skip
-    written = records.write_evaluation(
+    written = writing.write_evaluation(
         out, scored, pairs, corpus, facts, row=branch.name, repeats=settings.bootstrap, seed=settings.seed,
         samples=settings.samples,
     )  # fmt: skip

@@ -1,0 +1,53 @@
+"""The comparison as Markdown: one small table per protocol and kind of identities."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from reenact.evaluation.metrics.catalogue import METRICS
+
+TITLES = {
+    "self": "Self-reenactment",
+    "cross": "Cross-reenactment",
+    "seen_self": "Self-reenactment, seen identities",
+    "seen_cross": "Cross-reenactment, seen identities",
+}
+
+
+def to_markdown(table: pd.DataFrame, *, winner: str | None, notes: Sequence[str]) -> str:
+    """Means with their 95 % intervals; an arrow says which way is better."""
+    blocks = []
+    for prefix, title in TITLES.items():
+        metrics = [m for m in METRICS.values() if f"{prefix}_{m.id}" in table]
+        if not metrics:
+            continue
+        heads = [f"{m.title} {'↓' if m.direction == 'lower' else '↑'}" for m in metrics]
+        lines = [_line(["", *heads, "no face"]), _line(["---"] * (len(heads) + 2))]
+        for _, row in table.iterrows():
+            name = f"**{row['row']}** (chosen)" if row["row"] == winner else str(row["row"])
+            cells = [_cell(row, f"{prefix}_{m.id}") for m in metrics]
+            if row["status"] not in ("trained", "reference"):
+                cells = [str(row["status"]).replace("|", "/").replace("\n", " "), *[""] * (len(metrics) - 1)]
+            lines.append(_line([name, *cells, _no_face(row, prefix)]))
+        blocks.append(f"## {title}\n\n" + "\n".join(lines))
+    if not blocks:
+        states = [_line([str(row["row"]), str(row["status"])]) for _, row in table.iterrows()]
+        blocks = ["\n".join([_line(["", "status"]), _line(["---", "---"]), *states])]
+    remarks = "\n".join(f"- {note}" for note in notes)
+    return "# Comparison\n\n" + "\n\n".join(blocks) + (f"\n\n{remarks}" if remarks else "") + "\n"
+
+
+def _cell(row: pd.Series, name: str) -> str:
+    value, low, high = (row.get(name + suffix) for suffix in ("", "_low", "_high"))
+    if value is None or pd.isna(value):
+        return "-"
+    return f"{value:.4g}" if low is None or pd.isna(low) else f"{value:.4g} [{low:.4g}, {high:.4g}]"
+
+
+def _no_face(row: pd.Series, prefix: str) -> str:
+    missed, pairs = row.get(f"{prefix}_no_face"), row.get(f"{prefix}_pairs")
+    return "" if missed is None or pd.isna(missed) else f"{missed:.0f} of {pairs:.0f}"
+
+
+def _line(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cells) + " |"

@@ -1,0 +1,76 @@
+"""From a value per pair to figures: means with intervals per split, kind of identities, protocol and row."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pandas as pd
+
+from reenact.evaluation.metrics.catalogue import metrics_of
+from reenact.evaluation.statistics import Interval, bootstrap_mean, paired_difference
+
+COPY_SOURCE, GROUND_TRUTH = "copy source", "ground truth"
+REFERENCES = (COPY_SOURCE, GROUND_TRUTH)
+KINDS = ("split", "identities", "protocol")  # what never shares a column
+
+
+def summarise(faces: pd.DataFrame, *, repeats: int, seed: int) -> list[dict[str, Any]]:
+    """A record per split, kind, protocol, row and per-pair metric.
+
+    A row's figure is over the pairs that it and the reference rows could be judged on, so that they stand side by
+    side; a reference row's is over all that it could be judged on. `versus_copy` is the paired difference.
+    """
+    records = []
+    for kinds, group in faces.groupby(list(KINDS), sort=False):
+        facts = dict(zip(KINDS, map(str, kinds), strict=True))
+        for metric in metrics_of(facts["protocol"], per_pair=True):
+            values = _values(group, metric.id)
+            references = [name for name in REFERENCES if name in values and values[name].notna().any()]
+            for name in values.columns:
+                needed = [name] if name in REFERENCES else [name, *references]
+                own = values[values[needed].notna().all(axis=1)]
+                people = identities_of(group, own.index)
+                mean = bootstrap_mean(own[name].to_numpy(), people, repeats=repeats, seed=seed)
+                versus = None
+                if name != COPY_SOURCE and COPY_SOURCE in values:
+                    versus = paired_difference(
+                        own[name].to_numpy(), own[COPY_SOURCE].to_numpy(), people, repeats=repeats, seed=seed
+                    ).plain()
+                counts = counts_of(group[group["row"] == name])
+                records.append({**facts, "row": str(name), "metric": metric.id, **mean.plain(), **counts,
+                                "versus_copy": versus})  # fmt: skip
+    return records
+
+
+def compare_rows(
+    ours: pd.DataFrame, theirs: pd.DataFrame, *, repeats: int, seed: int
+) -> Iterator[tuple[dict[str, str], str, Interval]]:
+    """Paired differences ours - theirs of two rows of one pair list: kinds, metric, interval."""
+    for kinds, group in ours.groupby(list(KINDS), sort=False):
+        facts = dict(zip(KINDS, map(str, kinds), strict=True))
+        other = theirs.set_index("pair")
+        for metric in metrics_of(facts["protocol"], per_pair=True):
+            matched = other[metric.id].reindex(group["pair"]).to_numpy()
+            people = identities_of(group.set_index("pair"), list(group["pair"]), indexed=True)
+            yield (
+                facts,
+                metric.id,
+                paired_difference(group[metric.id].to_numpy(), matched, people, repeats=repeats, seed=seed),
+            )
+
+
+def _values(group: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """Pairs x rows."""
+    return group.pivot(index="pair", columns="row", values=metric)[list(dict.fromkeys(group["row"]))]
+
+
+def identities_of(group: pd.DataFrame, pairs: Any, *, indexed: bool = False) -> list[list[str]]:
+    """Who is drawn anew: one list for pairs within a person, sources and drivers for pairs of two."""
+    table = group if indexed else group.drop_duplicates("pair").set_index("pair")
+    table = table.loc[pairs]
+    source, driver = list(table["source_identity"]), list(table["driving_identity"])
+    return [source] if source == driver else [source, driver]
+
+
+def counts_of(table: pd.DataFrame) -> dict[str, int]:
+    drawn, found = table["drawn"].astype(bool), table["face_found"].astype(bool)
+    return {"pairs": len(table), "not_drawn": int((~drawn).sum()), "no_face": int((drawn & ~found).sum())}

@@ -1,0 +1,108 @@
+"""The comparison: a row per reference and branch, a column per metric, protocol and kind of identities.
+
+Columns `self_` and `cross_` hold the two protocols (LSIM's triplets are cross-reenactment: `cross_lsim`); with `seen_`
+before it, a column is about people that training has seen. These never share a column.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from reenact.evaluation.collect import Entry
+from reenact.evaluation.metrics.catalogue import METRICS
+from reenact.evaluation.summary import REFERENCES, compare_rows, summarise
+
+COUNTS = ("pairs", "no_face", "not_drawn")
+
+
+def column(protocol: str, identities: str, name: str) -> str:
+    """Name of a column, for example self_mse, cross_lsim, seen_self_mse."""
+    shown = "cross" if protocol == "lsim" and name == "lsim" else protocol
+    return f"{'seen_' if identities == 'seen' else ''}{shown}_{name}"
+
+
+def build_table(entries: Sequence[Entry], *, split: str, repeats: int, seed: int) -> pd.DataFrame:
+    """References first, then the branches in their order; figures of `split`, NaN where there are none."""
+    trained = [entry for entry in entries if entry.status == "trained"]
+    rows = [_reference(name, trained, split, repeats, seed) for name in REFERENCES if trained]
+    for entry in entries:
+        facts = {"row": entry.branch.name, "kind": "branch", "system": entry.branch.system,
+                 "variant": entry.branch.variant, "seed": entry.branch.seed, "status": _status(entry)}  # fmt: skip
+        results = entry.record.get("results", [])
+        rows.append({**facts, **_figures(r for r in results if r["row"] == entry.branch.name and r["split"] == split)})
+    table = pd.DataFrame(rows)
+    table["seed"] = table["seed"].astype("Int64")
+    order = list(table.columns[:6]) + sorted(table.columns[6:], key=_place)
+    return table[order]
+
+
+def differences(entries: Sequence[Entry], *, split: str, repeats: int, seed: int) -> pd.DataFrame:
+    """Paired differences on the pairs both rows could be judged on: against `copy source`, and against the full
+    variant of the same system and training seed. Negative is better for a metric whose direction is lower."""
+    records = []
+    trained = {entry.branch: entry for entry in entries if entry.status == "trained"}
+    for branch, entry in trained.items():
+        for result in entry.record["results"]:
+            if result["row"] == branch.name and result["split"] == split and result["versus_copy"]:
+                name = column(result["protocol"], result["identities"], result["metric"])
+                records.append({"row": branch.name, "against": REFERENCES[0], "column": name,
+                                "metric": result["metric"], **result["versus_copy"]})  # fmt: skip
+        full = next(
+            (e for b, e in trained.items() if (b.system, b.seed, b.variant) == (branch.system, branch.seed, "full")),
+            None,
+        )
+        if full is None or full is entry:
+            continue
+        ours, theirs = (_own_faces(e, split) for e in (entry, full))
+        for facts, metric, interval in compare_rows(ours, theirs, repeats=repeats, seed=seed):
+            name = column(facts["protocol"], facts["identities"], metric)
+            records.append({"row": branch.name, "against": full.branch.name, "column": name, "metric": metric,
+                            **interval.plain()})  # fmt: skip
+    columns = ["row", "against", "column", "metric", "value", "low", "high", "n", "identities"]
+    return pd.DataFrame(records, columns=columns)
+
+
+def _reference(name: str, trained: list[Entry], split: str, repeats: int, seed: int) -> dict[str, Any]:
+    """All branches drew the same pairs at the same size, so any record holds the same reference."""
+    first = trained[0]
+    faces = first.faces[(first.faces["row"] == name) & (first.faces["split"] == split)]
+    per_pair = [r for r in summarise(faces, repeats=repeats, seed=seed) if r["row"] == name]
+    of_sets = [
+        r for r in first.record["results"]
+        if r["row"] == name and r["split"] == split and METRICS[r["metric"]].per_pair is None
+    ]  # fmt: skip
+    facts = {"row": name, "kind": "reference", "system": "", "variant": "", "seed": None, "status": "reference"}
+    return {**facts, **_figures([*per_pair, *of_sets])}
+
+
+def _figures(results: Iterable[dict[str, Any]]) -> dict[str, float]:
+    figures: dict[str, float] = {}
+    for result in results:
+        name = column(result["protocol"], result["identities"], result["metric"])
+        # No pair has a value: the metric doesn't apply to this row (no truth), or no face was found at all.
+        for key, suffix in (("value", ""), ("low", "_low"), ("high", "_high"), ("n", "_n")):
+            value = result[key]
+            figures[name + suffix] = np.nan if value is None else float(value)
+        for count in COUNTS:
+            figures[column(result["protocol"], result["identities"], count)] = float(result[count])
+    return figures
+
+
+def _own_faces(entry: Entry, split: str) -> pd.DataFrame:
+    return entry.faces[(entry.faces["row"] == entry.branch.name) & (entry.faces["split"] == split)]
+
+
+def _status(entry: Entry) -> str:
+    return f"{entry.status}: {entry.reason}" if entry.reason else entry.status
+
+
+def _place(name: str) -> tuple[int, int, int, str]:
+    """Unseen before seen people, self before cross, metrics in the catalogue's order, counts last."""
+    seen = name.startswith("seen_")
+    protocol, _, rest = name.removeprefix("seen_").partition("_")
+    base = rest if rest in METRICS else rest.rpartition("_")[0]
+    metrics = list(METRICS)
+    place = metrics.index(base) if base in METRICS else len(metrics)
+    return int(seen), ("self", "cross", "lsim").index(protocol), place, {"": "0"}.get(rest, rest)
