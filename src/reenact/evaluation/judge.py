@@ -8,6 +8,7 @@ the same way, at the size that the system draws, so that the judge's own error i
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Protocol
 
@@ -19,6 +20,17 @@ from reenact.corpus.shards import Image
 from reenact.evaluation.metrics.metric import Floats
 
 POINTS, ACTIONS, DESCRIPTOR = 68, 17, 128
+
+
+@dataclass(frozen=True)
+class People:
+    """Whom N pictures should show, as labelled for their clips: what a fit may take as known."""
+
+    shape: Floats  # (N, K) identity coefficients of the shape model
+    neutral: Floats  # (N, 17) the person's resting level of each action unit
+
+    def __getitem__(self, rows: NDArray[Any]) -> "People":
+        return People(self.shape[rows], self.neutral[rows])
 
 
 class Tools(Protocol):
@@ -33,8 +45,8 @@ class Tools(Protocol):
     def descriptor(self, picture: Image, landmarks: Floats) -> Floats:
         """(128,) of the face with these landmarks."""
 
-    def fit(self, landmarks: Floats, shapes: Floats) -> tuple[Floats, Floats]:
-        """(N, 68, 2) in crop coordinates and (N, K) shapes -> pose (N, 3) in degrees, intensities (N, 17)."""
+    def fit(self, landmarks: Floats, people: People) -> tuple[Floats, Floats]:
+        """(N, 68, 2) in crop coordinates of N people -> pose (N, 3) in degrees, intensities (N, 17)."""
 
 
 class Judge:
@@ -73,12 +85,12 @@ class Judge:
             result[row] = self._descriptors[key]
         return result
 
-    def fit(self, landmarks: Floats, shapes: Floats) -> tuple[Floats, Floats]:
+    def fit(self, landmarks: Floats, people: People) -> tuple[Floats, Floats]:
         """Pose (N, 3) and intensities (N, 17) of (N, 68, 2) landmarks; NaN rows stay NaN."""
         pose, actions = np.full((len(landmarks), 3), np.nan), np.full((len(landmarks), ACTIONS), np.nan)
-        found = np.isfinite(landmarks).all(axis=(1, 2))
+        found: NDArray[np.bool_] = np.asarray(np.isfinite(landmarks).all(axis=(1, 2)))
         if found.any():
-            pose[found], actions[found] = self.tools.fit(landmarks[found], shapes[found])
+            pose[found], actions[found] = self.tools.fit(landmarks[found], people[found])
         return pose, actions
 
     def _find(self, key: bytes, picture: Image) -> Floats | None:
@@ -104,8 +116,8 @@ class Reading:
     `usable` (N,) is false where there is no such picture (no truth, not finite): its rows are NaN everywhere.
     """
 
-    def __init__(self, judge: Judge, pictures: NDArray[np.uint8], usable: NDArray[np.bool_], shapes: Floats) -> None:
-        self.judge, self.pictures, self.usable, self.shapes = judge, pictures, usable, shapes
+    def __init__(self, judge: Judge, pictures: NDArray[np.uint8], usable: NDArray[np.bool_], people: People) -> None:
+        self.judge, self.pictures, self.usable, self.people = judge, pictures, usable, people
 
     @cached_property
     def pixels(self) -> NDArray[np.float32]:
@@ -141,7 +153,7 @@ class Reading:
 
     @cached_property
     def _fit(self) -> tuple[Floats, Floats]:
-        return self.judge.fit(self.landmarks, np.asarray(self.shapes, dtype=np.float32))
+        return self.judge.fit(self.landmarks, self.people)
 
     @cached_property
     def _usable_pictures(self) -> list[Image]:

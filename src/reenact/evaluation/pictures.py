@@ -1,14 +1,18 @@
 """Frames of a corpus at the size that the system draws, and the typed faces that a system is given."""
 
 from collections.abc import Sequence
+from functools import cached_property
 
 import numpy as np
+import pandas as pd
 import torch
 from numpy.typing import NDArray
 
 from reenact.corpus.corpus import Corpus
 from reenact.corpus.sampling import resized
 from reenact.corpus.shards import Image
+from reenact.evaluation.judge import People
+from reenact.faces.actions import ACTION_UNITS
 from reenact.faces.batch import Faces
 from reenact.systems.protocol import Label
 
@@ -21,7 +25,6 @@ class Pictures:
     def __init__(self, corpus: Corpus, *, size: int) -> None:
         self.corpus, self.size = corpus, size
         self._read: dict[tuple[str, int], Image] = {}
-        self._shapes: dict[str, NDArray[np.float32]] | None = None
 
     def one(self, clip: str, frame: int) -> Image:
         """One frame."""
@@ -37,14 +40,16 @@ class Pictures:
             return np.zeros((0, self.size, self.size, 3), dtype=np.uint8)
         return np.stack([self.one(clip, frame) for clip, frame in frames])
 
-    def shapes(self, clips: Sequence[str]) -> NDArray[np.float32]:
-        """(N, K) identity coefficients of the shape model, as labelled for each clip."""
-        if self._shapes is None:
-            table = self.corpus.shapes()
-            columns = [name for name in table.columns if name.startswith("shape_")]
-            values = table[columns].to_numpy(dtype=np.float32)
-            self._shapes = dict(zip(table["clip"], values, strict=True))
-        return np.stack([self._shapes[clip] for clip in clips])
+    def people(self, clips: Sequence[str]) -> People:
+        """Shape and resting level of the persons of N clips, as labelled."""
+        table = self._people.loc[list(clips)]
+        shape = [name for name in table.columns if name.startswith("shape_")]
+        neutral = [f"neutral_{name}" for name in ACTION_UNITS]
+        return People(table[shape].to_numpy(dtype=np.float64), table[neutral].to_numpy(dtype=np.float64))
+
+    @cached_property
+    def _people(self) -> pd.DataFrame:
+        return self.corpus.shapes().set_index("clip")
 
     def faces(self, frames: Frames, labels: Sequence[Label], *, blind: bool = False) -> Faces:
         """(N, ...) faces with the labels asked for; `blind` ones hold NaN in place of the picture."""

@@ -6,9 +6,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from reenact.evaluation.judge import Judge, Reading
+from reenact.evaluation.judge import Judge, People, Reading
 from reenact.evaluation.metrics.catalogue import METRICS, metrics_of
 from reenact.evaluation.metrics.metric import Metric
 from reenact.evaluation.pictures import Pictures
@@ -32,14 +31,14 @@ def score(rows: Mapping[str, Row], pairs: pd.DataFrame, pictures: Pictures, judg
     """Draw every pair with every row and have it read: per row, the pairs of each split, kind and protocol."""
     result: dict[str, list[Scored]] = {name: [] for name in rows}
     for _, group in pairs.groupby(list(KINDS), sort=False):
-        shapes = {role: pictures.shapes(list(group[f"{role}_clip"])) for role in ("source", "driving")}
-        # The truth shows the person of the source: by protocol it is fitted with the same shape.
-        shapes["truth"] = shapes["source"]
+        people = {role: pictures.people(list(group[f"{role}_clip"])) for role in ("source", "driving")}
+        # The truth shows the person of the source, and so should what is drawn.
+        people["truth"] = people["source"]
         reals = {
-            role: _read(judge, real(pictures, group, role), shapes[role]) for role in ("source", "driving", "truth")
+            role: _read(judge, real(pictures, group, role), people[role]) for role in ("source", "driving", "truth")
         }
         for name, row in rows.items():
-            generated = _read(judge, row(group), shapes["source"])
+            generated = _read(judge, row(group), people["source"])
             result[name].append(Scored(pairs=group, generated=generated, **reals))
     return result
 
@@ -78,8 +77,8 @@ def summarise_sets(scored: Mapping[str, list[Scored]]) -> list[dict[str, Any]]:
     return records
 
 
-def _read(judge: Judge, drawn: Drawn, shapes: NDArray[np.float32]) -> Reading:
-    return Reading(judge, drawn.pictures, drawn.usable, shapes)
+def _read(judge: Judge, drawn: Drawn, people: People) -> Reading:
+    return Reading(judge, drawn.pictures, drawn.usable, people)
 
 
 def _of_set(metric: Metric, group: Scored) -> Interval:

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 
 from reenact.corpus.shards import Image
+from reenact.evaluation.judge import People
 from reenact.evaluation.metrics.metric import Floats
 from reenact.hashing import hash_json
 
@@ -37,11 +38,11 @@ class DlibTools:
         """(128,) recognition descriptor of the face with these landmarks."""
         return self._recognise(picture, np.asarray(landmarks, dtype=np.float64))
 
-    def fit(self, landmarks: Floats, shapes: Floats) -> tuple[Floats, Floats]:
-        """Pose (N, 3) and intensities (N, 17) of (N, 68, 2) landmarks, with known shapes (N, K)."""
+    def fit(self, landmarks: Floats, people: People) -> tuple[Floats, Floats]:
+        """Pose (N, 3) and intensities (N, 17) of (N, 68, 2) landmarks of known people."""
         from reenact.labelling.shape_fit import fit_faces
 
-        fitted = fit_faces(np.asarray(landmarks, dtype=np.float32), shapes)
+        fitted = fit_faces(landmarks, people.shape, neutral=people.neutral)
         return fitted.pose, fitted.actions
 
 
