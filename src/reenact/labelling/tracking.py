@@ -73,6 +73,8 @@ class _Follower:
         self.track = Track()
         self.cuts = CutFinder()
         self.last: Points | None = None  # landmarks of the frame before, None while lost
+        self.speed = np.zeros(2)  # of their centroid, px a frame
+        self.look: NDArray[np.float32] | None = None  # the face's picture in the frame before
         self.lost = 0  # frames since the face was lost
         self.age = 0  # frames since a detection
         self.pending = "the beginning"
@@ -98,6 +100,9 @@ class _Follower:
             self.track.stretches.append([])
             self.track.starts.append(self.pending)
             self.pending = ""
+        # Half of the last motion: heads swing, they don't fly on.
+        self.speed = np.zeros(2) if self.last is None else 0.5 * (landmarks - self.last).mean(axis=0)
+        self.look = face_look(gray, detector_like_box(landmarks))
         self.last, self.lost = landmarks, 0
         low, high = landmarks.min(axis=0), landmarks.max(axis=0)
         x, y = landmarks[CROP_CENTRE]
@@ -108,13 +113,19 @@ class _Follower:
     def _track(self, gray: Gray, last: Points) -> tuple[Points | None, float]:
         """Landmarks near those of the frame before; every few frames and at every doubt a detector must agree."""
         self.age += 1
-        landmarks = self.predictor(gray, detector_like_box(last))
+        expected = last + self.speed
+        landmarks = self.predictor(gray, detector_like_box(expected))
         size, before = float(spread(landmarks)), float(spread(last))
-        moved = float(np.linalg.norm(landmarks.mean(axis=0) - last.mean(axis=0)))
-        doubt = not plausible_in(landmarks, gray) or moved > 0.6 * before or not 0.75 < size / before < 1.33
+        surprise = float(np.linalg.norm(landmarks.mean(axis=0) - expected.mean(axis=0)))
+        # The predictor only corrects its box by so much: what moved further than that it has probably lost.
+        # Left behind on hair or wall it may stay as it was; but then the picture under the landmarks changes.
+        look = face_look(gray, detector_like_box(landmarks))
+        changed = self.look is not None and float((look * self.look).mean()) < 0.8
+        leap = surprise > 0.2 * before or not 0.87 < size / before < 1.15
+        doubt = changed or leap or not plausible_in(landmarks, gray)
         if not doubt and self.age < self.settings.every:
             return landmarks, float("nan")
-        found = self._detect_near(gray, detector_like_box(last))
+        found = self._detect_near(gray, detector_like_box(expected))
         self.age = 0
         if found is None:
             return None, float("nan")
@@ -199,6 +210,15 @@ def plausible_in(landmarks: Points, gray: Gray) -> bool:
     low, high = landmarks.mean(axis=0) - 4 * reach, landmarks.mean(axis=0) + 4 * reach
     x, y = landmarks.mean(axis=0)
     return bool(0 <= x <= width and 0 <= y <= height and plausible(((landmarks - low) / (high - low))[None])[0])
+
+
+def face_look(gray: Gray, box: Box) -> NDArray[np.float32]:
+    """The inside of a box as (24, 24) numbers of mean 0 and deviation 1; the mean of a product of two is their correlation."""
+    height, width = gray.shape
+    x0, y0 = min(max(int(box.x0), 0), width - 1), min(max(int(box.y0), 0), height - 1)
+    inside = gray[y0 : max(int(box.y1), y0 + 1), x0 : max(int(box.x1), x0 + 1)]
+    small = cv2.resize(inside, (24, 24), interpolation=cv2.INTER_AREA).astype(np.float32)
+    return np.asarray((small - small.mean()) / max(float(small.std()), 1e-3), dtype=np.float32)
 
 
 def longest(track: Track) -> int:
