@@ -41,9 +41,7 @@ class Vgg19:
         Raises BadInput where the file is missing, has another checksum, or lacks a layer.
         """
         if not path.is_file():
-            raise BadInput(
-                f"{path}: no such file of VGG-19 weights. Name your own, or set features.network: guide."
-            )
+            raise BadInput(f"{path}: no such file of VGG-19 weights. Name your own, or set features.network: guide.")
         found = hash_file(path)
         if found != sha256:
             raise BadInput(f"{path}: its sha256 is {found}, the settings say {sha256}. It is not the file you mean.")
