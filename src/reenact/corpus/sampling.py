@@ -5,7 +5,7 @@ number, so a restart, another batch size or another number of processes draws th
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import cv2
@@ -110,42 +110,40 @@ class Sampler:
 
     def batch(self, numbers: Sequence[int], device: torch.device | str = "cpu") -> FaceBatch:
         """The samples of these numbers as one batch on a device."""
-        return self.collate([self.draw(number) for number in numbers], device)
+        return ready(self.read(numbers), device)
 
-    def collate(self, samples: Sequence[Sample], device: torch.device | str = "cpu") -> FaceBatch:
-        """Pictures and labels of samples. Bytes travel to the device, floats are made there."""
+    def read(self, numbers: Sequence[int]) -> FaceBatch:
+        """The same with pictures still bytes, (..., S, S, 3) uint8, as `ready` takes them; safe in any thread."""
+        samples = [self.draw(number) for number in numbers]
         flips = [sample.flip for sample in samples]
         index = {name: number for number, name in enumerate(self.identities)}
-        identity = torch.tensor([index[sample.clip.identity] for sample in samples])
         thirds = [[(sample.clip, sample.third)] for sample in samples if sample.third is not None]
         return FaceBatch(
-            sources=self._faces([[(s.clip, frame) for frame in s.sources] for s in samples], flips, device),
-            target=self._faces([[(s.driver, s.target)] for s in samples], flips, device)[:, 0],
-            third=self._faces(thirds, flips, device)[:, 0] if thirds else None,
-            identity=_move(identity, device),
+            sources=self._faces([[(s.clip, frame) for frame in s.sources] for s in samples], flips),
+            target=self._faces([[(s.driver, s.target)] for s in samples], flips)[:, 0],
+            third=self._faces(thirds, flips)[:, 0] if thirds else None,
+            identity=torch.tensor([index[sample.clip.identity] for sample in samples]),
         )
 
-    def _faces(self, rows: _Rows, flips: list[bool], device: torch.device | str) -> Faces:
-        labels = {name: self._label(name, rows, flips, device) for name in self.labels}
-        return Faces(image=self._images(rows, flips, device), **labels)
+    def _faces(self, rows: _Rows, flips: list[bool]) -> Faces:
+        labels = {name: self._label(name, rows, flips) for name in self.labels}
+        return Faces(image=self._images(rows, flips), **labels)
 
-    def _images(self, rows: _Rows, flips: list[bool], device: torch.device | str) -> Tensor:
-        """(B, columns, 3, S, S) in [-1, 1]."""
+    def _images(self, rows: _Rows, flips: list[bool]) -> Tensor:
         images = np.empty((len(rows), len(rows[0]), self.size, self.size, 3), dtype=np.uint8)
         for row, (frames, flip) in enumerate(zip(rows, flips, strict=True)):
             for column, (clip, frame) in enumerate(frames):
                 image = resized(self.corpus.image(clip, frame), self.size)
                 images[row, column] = image[:, ::-1] if flip else image
-        planes = _move(torch.from_numpy(images), device).permute(0, 1, 4, 2, 3)
-        return planes.to(torch.float32, memory_format=torch.contiguous_format).div_(127.5).sub_(1.0)
+        return torch.from_numpy(images)
 
-    def _label(self, name: str, rows: _Rows, flips: list[bool], device: torch.device | str) -> Tensor:
+    def _label(self, name: str, rows: _Rows, flips: list[bool]) -> Tensor:
         read = getattr(self.corpus, name)
         values = np.stack([np.stack([read(clip)[frame] for clip, frame in frames]) for frames in rows])
         for row, flip in enumerate(flips):
             if flip:
                 values[row] = flip_label(name, values[row])
-        return _move(torch.from_numpy(values), device)
+        return torch.from_numpy(values)
 
 
 def usable_frames(corpus: Corpus, parts: Sequence[Part], *, needed: int) -> tuple[list[Frames], tuple[str, ...]]:
@@ -182,7 +180,21 @@ def flip_label(name: str, values: NDArray[Any]) -> NDArray[Any]:
     return flip_pose(values) if name == "pose" else values
 
 
-def _move(tensor: Tensor, device: torch.device | str) -> Tensor:
-    if torch.device(device).type == "cuda":
-        return tensor.pin_memory().to(device, non_blocking=True)
-    return tensor.to(device)
+def ready(batch: FaceBatch, device: torch.device | str) -> FaceBatch:
+    """What `Sampler.read` returned, on a device, its pictures (..., 3, S, S) in [-1, 1].
+
+    Bytes travel, floats are made where they are used: a quarter of the transfer.
+    """
+    batch = batch.to(device)
+    return replace(
+        batch,
+        sources=_planes(batch.sources),
+        target=_planes(batch.target),
+        third=None if batch.third is None else _planes(batch.third),
+    )
+
+
+def _planes(faces: Faces) -> Faces:
+    planes = faces.image.movedim(-1, -3)
+    floats = planes.to(torch.float32, memory_format=torch.contiguous_format)
+    return replace(faces, image=floats.div_(127.5).sub_(1.0))

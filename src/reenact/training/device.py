@@ -1,0 +1,51 @@
+"""The machine a training runs on: device, precision, threads, and the same bits every time."""
+
+import os
+
+import cv2
+import torch
+from lightning_fabric import Fabric
+
+from reenact.config import Runtime
+from reenact.errors import SettingsError
+
+PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")  # networks stay in float32: checkpoints fit every device
+
+
+def device_of(runtime: Runtime) -> torch.device:
+    """`runtime.device` as torch sees it; auto is a CUDA device where there is one, else the CPU."""
+    if runtime.device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(runtime.device)
+    except RuntimeError:
+        raise SettingsError(f'runtime.device: "{runtime.device}" is none of auto, cpu, cuda, cuda:N, mps.') from None
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise SettingsError(f'runtime.device: "{runtime.device}", but torch finds no CUDA device here; try auto.')
+    return device
+
+
+def make_fabric(runtime: Runtime) -> Fabric:
+    """A launched Fabric, with this process set to deterministic algorithms and `runtime.threads`.
+
+    One process, or one of several where `torchrun` started us.
+    """
+    if runtime.precision not in PRECISIONS:
+        raise SettingsError(f'runtime.precision: "{runtime.precision}" is none of {", ".join(PRECISIONS)}.')
+    device = device_of(runtime)
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS is deterministic only with it
+    torch.use_deterministic_algorithms(True, warn_only=device.type != "cpu")
+    torch.utils.deterministic.fill_uninitialized_memory = False  # costs time, and we read no uninitialised memory
+    torch.set_num_threads(runtime.threads)
+    cv2.setNumThreads(0)  # frames are small: OpenCV's own threads would only fight torch's
+    several = int(os.environ.get("WORLD_SIZE", "1")) > 1
+    one = [device.index] if device.index is not None else 1
+    fabric = Fabric(
+        accelerator=device.type,
+        devices=int(os.environ.get("LOCAL_WORLD_SIZE", "1")) if several else one,
+        num_nodes=int(os.environ.get("WORLD_SIZE", "1")) // int(os.environ.get("LOCAL_WORLD_SIZE", "1")),
+        strategy="ddp" if several else "auto",
+        precision=runtime.precision,  # type: ignore[arg-type]
+    )
+    fabric.launch()
+    return fabric

@@ -1,0 +1,49 @@
+"""What a training is known by: the hash of code, data and settings that decide its weights."""
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from reenact.hashing import hash_code, hash_json
+
+CODE = ("faces", "corpus", "nn", "losses", "backbones", "systems", "training")
+
+# What of each stage's folder reaches a training; stage.json with its times and notes does not.
+_FILES = {
+    "frames": ("clips.parquet", "*.frames.npy", "*.frames.jpg", "*.offsets.npy"),
+    "landmarks": ("*.npy",),
+    "actions": ("shard-*.parquet", "*.npy"),
+    "validated": ("split.parquet",),
+}
+
+
+def training_key(*, data: str, **facts: Any) -> str:
+    """sha256 over our code, the data's hash and plain facts: branch, settings, feature network, device, threads."""
+    return hash_json({"code": hash_code(*CODE), "data": data, **facts})
+
+
+def data_hash(folders: Mapping[str, Path]) -> str:
+    """sha256 over the tables and arrays that a training reads; keys are kinds of stage folders."""
+    return hash_json([
+        [kind, file.name, hash_sparsely(file)]
+        for kind, folder in sorted(folders.items())
+        for file in sorted(file for pattern in _FILES[kind] for file in folder.glob(pattern))
+    ])  # fmt: skip
+
+
+def hash_sparsely(path: Path, *, block: int = 1 << 20, blocks: int = 64) -> str:
+    """sha256 of a file's length and content: all of it up to 64 MiB, above that 64 evenly spaced blocks of 1 MiB.
+
+    Shards of frames can hold many gigabytes; clips.parquet, hashed whole, names the source videos' hashes anyhow.
+    """
+    size = path.stat().st_size
+    digest = hashlib.sha256(str(size).encode())
+    with path.open("rb") as stream:
+        if size <= block * blocks:
+            digest.update(stream.read())
+        else:
+            for number in range(blocks):
+                stream.seek((size - block) * number // (blocks - 1))
+                digest.update(stream.read(block))
+    return digest.hexdigest()

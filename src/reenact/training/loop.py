@@ -1,0 +1,286 @@
+"""The adversarial training loop, for every system: a generator's step, then a discriminator's on the same pictures.
+
+Read from `Training.run` downwards. What happens at step n depends on the seed and n alone: which samples are drawn,
+which units dropout silences. So a training that was killed and continued ends with the weights of one that was not.
+"""
+
+import hashlib
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from reenact.corpus.sampling import Sampler, ready
+from reenact.errors import SettingsError
+from reenact.faces.batch import FaceBatch
+from reenact.progress import event, progress, say
+from reenact.systems.protocol import Optimiser, Phase, System
+from reenact.training.alarms import check_step
+from reenact.training.checkpoints import Checkpoints
+from reenact.training.faults import Fault, strike
+from reenact.training.pictures import grid, thinned, to_bytes
+from reenact.training.settings import LoopSettings
+from reenact.training.state import Best, State, load_weights, weights_of
+from reenact.training.tracker import Tracker
+from reenact.training.validation import Validation, draw
+
+
+@dataclass(kw_only=True)
+class Training:
+    """One branch's training, from wherever its newest checkpoint stands to its end."""
+
+    system: System
+    branch: str
+    seed: int
+    settings: LoopSettings
+    sampler: Callable[[Phase], Sampler]
+    fabric: Fabric
+    tracker: Tracker
+    checkpoints: Checkpoints
+    validation: Validation | None = None
+    probes: FaceBatch | None = None
+    faults: tuple[Fault, ...] = ()
+    readers: int = 0  # threads that read batches ahead
+    state: State = field(default_factory=State)
+    _fresh: list[dict[str, Tensor]] = field(default_factory=list)  # loss terms not yet fetched from the device
+
+    def run(self) -> State:
+        """Train all phases in order; the state at the end holds the chosen weights as `best`.
+
+        Raises TrainingFailed where an alarm finds the training sick.
+        """
+        if self.settings.batch % self.fabric.world_size:
+            raise SettingsError(
+                f"train.batch: {self.settings.batch} can't be shared by {self.fabric.world_size} processes."
+            )
+        self._restore()
+        self._start = time.monotonic() - self.state.seconds
+        self._logged = (self.state.step, time.monotonic())
+        for number, (phase, end) in enumerate(timetable(self.system.phases, self.steps)):
+            if self.state.step < end:
+                self._train_phase(number, phase, end)
+        if self.state.best is None:
+            self.state.best = Best(step=self.state.step, value=None, weights=weights_of(self.system))
+        return self.state
+
+    @property
+    def steps(self) -> int:
+        """Batches of the whole training."""
+        return -(-self.settings.samples // self.settings.batch)
+
+    def _train_phase(self, number: int, phase: Phase, end: int) -> None:
+        optimisers = self._optimisers(number, phase)
+        for network in self.system.networks.values():
+            network.train()
+        start, sampler = self.state.step, self.sampler(phase)
+        batches = ahead(lambda step: sampler.read(self._numbers(step)), range(start, end), threads=self.readers)
+        for batch in progress(batches, f"{self.branch} {phase.name}", total=end - start):
+            step = self.state.step
+            torch.manual_seed(step_seed(self.seed, step, self.fabric.global_rank))
+            seen = strike(self.faults, step, ready(batch, self.fabric.device))
+            self._fresh.append(train_step(self.system, phase, optimisers, seen, step=step, fabric=self.fabric))
+            self.state.step = step + 1
+            if self.fabric.is_global_zero:
+                self._watch(number, optimisers)
+        self._fetch()
+
+    def _numbers(self, step: int) -> range:
+        """The samples of this step that belong to this process."""
+        first = step * self.settings.batch
+        return range(first + self.fabric.global_rank, first + self.settings.batch, self.fabric.world_size)
+
+    def _watch(self, number: int, optimisers: list[Optimizer]) -> None:
+        """After a step: log, validate, keep a checkpoint, each when it is due."""
+        step, settings = self.state.step, self.settings
+        self.state.seconds = time.monotonic() - self._start
+        if self._due(settings.log_every):
+            self._log_losses()
+        if self._due(settings.validate_every):
+            self._validate()
+        if step < self.steps and self.checkpoints.due(step * settings.batch):
+            self._fetch()
+            self.state.phase, self.state.weights = number, weights_of(self.system)
+            self.state.optimisers = [optimiser.state_dict() for optimiser in optimisers]
+            self.state.precision = self.fabric.strategy.precision.state_dict()
+            self.checkpoints.save(step, step * settings.batch, self.state.plain())
+
+    def _due(self, samples: int) -> bool:
+        every = max(1, samples // self.settings.batch)
+        return self.state.step % every == 0 or self.state.step == self.steps
+
+    def _fetch(self) -> None:
+        """Bring loss terms from the device, all at once, and let the alarms see each step's."""
+        first = self.state.step - len(self._fresh)
+        flat = [value.float() for terms in self._fresh for value in terms.values()]
+        values = iter(torch.stack(flat).tolist() if flat else [])
+        for place, terms in enumerate(self._fresh):
+            fetched = {name: next(values) for name in terms}
+            check_step(first + place, fetched)
+            self.state.pending.append(fetched)
+        self._fresh.clear()
+
+    def _log_losses(self) -> None:
+        self._fetch()
+        names = dict.fromkeys(name for terms in self.state.pending for name in terms)
+        columns = {name: [terms[name] for terms in self.state.pending if name in terms] for name in names}
+        self.state.pending = []
+        means = {name: sum(column) / len(column) for name, column in columns.items()}
+        now, (step, then) = time.monotonic(), self._logged
+        means["samples_per_second"] = (self.state.step - step) * self.settings.batch / max(now - then, 1e-9)
+        self._logged = (self.state.step, now)
+        self._log(means)
+        samples = self.state.step * self.settings.batch
+        event("train", branch=self.branch, step=self.state.step, samples=samples, of=self.settings.samples, **means)
+
+    def _log(self, values: Mapping[str, float]) -> None:
+        self.state.history += [(self.state.step, self.state.seconds, name, value) for name, value in values.items()]
+        self.tracker.metrics(values, self.state.step)
+
+    def _validate(self) -> None:
+        """Figures on the fixed pairs, the best weights so far, and the probes drawn once more."""
+        self._fetch()
+        step, began = self.state.step, time.monotonic()
+        if self.validation is not None:
+            values = self.validation.measure(self.system)
+            self._log(values)
+            self._choose(values[self.settings.choose.metric])
+            figures = ", ".join(f"{name} {value:.4f}" for name, value in values.items())
+            say(f"{self.branch}: {step * self.settings.batch} of {self.settings.samples} samples, {figures}")
+        if self.probes is not None:
+            picture = to_bytes(draw(self.system, self.probes))
+            snapshots = [*self.state.snapshots, (step, torch.from_numpy(picture))]
+            self.state.snapshots = thinned(snapshots)
+            self.tracker.image("samples", grid(self.probes, [picture], [f"step {step}"]), step)
+        self._logged = (self._logged[0], self._logged[1] + time.monotonic() - began)  # not the training's own time
+
+    def _choose(self, value: float) -> None:
+        """Keep these weights if the rule prefers them; of equal ones the earlier."""
+        candidate = self.state.step > (1 - self.settings.choose.last) * self.steps
+        best = self.state.best
+        if candidate and (best is None or best.value is None or value < best.value):
+            self.state.best = Best(step=self.state.step, value=value, weights=weights_of(self.system))
+
+    def _optimisers(self, number: int, phase: Phase) -> list[Optimizer]:
+        """The phase's optimisers, where they stood if this phase was interrupted."""
+        groups = [phase.generator, *([phase.discriminator] if phase.discriminator else [])]
+        optimisers = [self.fabric.setup_optimizers(adam(self.system, group)) for group in groups]
+        if self.state.optimisers and self.state.phase == number:
+            for optimiser, values in zip(optimisers, self.state.optimisers, strict=True):
+                optimiser.load_state_dict(values)
+        return optimisers
+
+    def _restore(self) -> None:
+        """Move to the device, and take up the newest checkpoint where there is one."""
+        for network in self.system.networks.values():
+            self.fabric.to_device(network)
+        kept = self.fabric.broadcast(self.checkpoints.load() if self.fabric.is_global_zero else None)
+        if kept is not None:
+            self.state = State.read(kept)
+            load_weights(self.system, self.state.weights)
+            self.fabric.strategy.precision.load_state_dict(self.state.precision)
+            say(f"{self.branch}: continuing after step {self.state.step} of {self.steps}")
+        elif self.validation is not None and self.fabric.is_global_zero:
+            self._log(self.validation.copying())
+
+
+def train_step(
+    system: System, phase: Phase, optimisers: Sequence[Optimizer], batch: FaceBatch, *, step: int, fabric: Fabric
+) -> dict[str, Tensor]:
+    """One batch: the generator's step, then the discriminator's on the same pictures, detached.
+
+    With `discriminator_steps` k the generator takes its step on every k-th batch only. Returns the unweighted terms
+    by name, and the generator's weighted sum as `total`; all on the device.
+    """
+    values: dict[str, Tensor] = {}
+    if step % phase.discriminator_steps == 0:
+        with fabric.autocast(), only_trains(system, phase.generator.networks):
+            fake = system.generate(batch)
+            total, terms = system.generator_terms(batch, fake).total()
+        _descend(fabric, optimisers[0], total)
+        values = {**terms, "total": total.detach()}
+    else:
+        with fabric.autocast(), torch.no_grad():
+            fake = system.generate(batch)
+    if phase.discriminator is not None:
+        with fabric.autocast(), only_trains(system, phase.discriminator.networks):
+            total, terms = system.discriminator_terms(batch, fake).total()
+        _descend(fabric, optimisers[1], total)
+        values |= terms
+    return values
+
+
+@contextmanager
+def only_trains(system: System, names: Iterable[str]) -> Iterator[None]:
+    """No gradients for the weights of the other networks: computing what nobody uses is a third of a step."""
+    frozen = [
+        weight
+        for name, network in system.networks.items()
+        if name not in names
+        for weight in network.parameters()
+        if weight.requires_grad
+    ]
+    for weight in frozen:
+        weight.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for weight in frozen:
+            weight.requires_grad_(True)
+
+
+def _descend(fabric: Fabric, optimiser: Optimizer, loss: Tensor) -> None:
+    optimiser.zero_grad(set_to_none=True)
+    fabric.backward(loss)
+    if fabric.world_size > 1:
+        gradients = [w.grad for group in optimiser.param_groups for w in group["params"] if w.grad is not None]
+        mean = fabric.all_reduce(nn.utils.parameters_to_vector(gradients), reduce_op="mean")
+        nn.utils.vector_to_parameters(mean, gradients)
+    optimiser.step()
+
+
+def adam(system: System, spec: Optimiser) -> torch.optim.Adam:
+    """Adam over the weights of a group of networks."""
+    weights = [weight for name in spec.networks for weight in system.networks[name].parameters()]
+    fused = weights[0].device.type in ("cpu", "cuda")
+    return torch.optim.Adam(weights, lr=spec.learning_rate, betas=spec.betas, fused=fused)
+
+
+def timetable(phases: Sequence[Phase], steps: int) -> list[tuple[Phase, int]]:
+    """Each phase with the step before which it ends, by the phases' shares; the last ends at `steps`."""
+    whole = sum(phase.share for phase in phases)
+    ends, done = [], 0.0
+    for phase in phases:
+        done += phase.share
+        ends.append((phase, round(steps * done / whole)))
+    return ends
+
+
+def step_seed(seed: int, step: int, rank: int) -> int:
+    """The seed of torch's generators at a step: neighbouring steps and seeds have nothing in common."""
+    return int.from_bytes(hashlib.sha256(f"{seed}:{step}:{rank}".encode()).digest()[:7], "big")
+
+
+def ahead(read: Callable[[int], FaceBatch], steps: range, *, threads: int) -> Iterator[FaceBatch]:
+    """Batches of the steps in order; with threads, the next ones are read while one is trained on."""
+    if threads == 0:
+        yield from map(read, steps)
+        return
+    with ThreadPoolExecutor(threads, thread_name_prefix="read-ahead") as pool:
+        waiting: deque[Future[FaceBatch]] = deque()
+        try:
+            for step in steps:
+                waiting.append(pool.submit(read, step))
+                if len(waiting) > 2 * threads:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
