@@ -13,11 +13,12 @@ Item = TypeVar("Item")
 def event(kind: str, **facts: object) -> None:
     """Append one JSON line to the file that REENACT_EVENTS names; nothing where it names none.
 
-    One write per line in append mode, so that parallel steps may share the file.
+    One write per line in append mode, so that parallel steps may share the file; REENACT_STEP tells them apart.
     """
     path = os.environ.get("REENACT_EVENTS")
     if path:
-        line = json.dumps({"time": time.time(), "kind": kind, **facts}) + "\n"
+        step = {"step": os.environ["REENACT_STEP"]} if "REENACT_STEP" in os.environ else {}
+        line = json.dumps({"time": time.time(), "kind": kind, **step, **facts}) + "\n"
         with open(path, "a", encoding="utf-8") as stream:  # noqa: PTH123 - append in one write
             stream.write(line)
 

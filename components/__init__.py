@@ -1,0 +1,1 @@
+"""Kubeflow components: one thin file per stage."""

@@ -1,0 +1,27 @@
+"""Action units and pose for every frame."""
+
+from kfp import dsl
+
+from components.image import IMAGE
+
+# kfp ships the function's source alone, and annotations have to be real types: hence one body per file, imports inside.
+
+
+@dsl.component(base_image=IMAGE, install_kfp_package=False)
+def label_actions(
+    told: str,
+    frames: dsl.Input[dsl.Dataset],
+    landmarks: dsl.Input[dsl.Dataset],
+    actions: dsl.Output[dsl.Dataset],
+    metrics: dsl.Output[dsl.Metrics],
+) -> None:
+    """Fit the shape model: action units, pose, 3D landmarks with visibility."""
+    from reenact.component import run_component
+
+    run_component(
+        "label_actions",
+        told=told,
+        out=actions.path,
+        metrics=metrics,
+        folders={"frames": frames.path, "landmarks": landmarks.path},
+    )

@@ -1,0 +1,1 @@
+"""Kubeflow pipelines: lists of steps in the order in which data flows."""

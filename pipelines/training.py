@@ -1,0 +1,115 @@
+"""The whole chain: videos to a registered model. A list of steps in the order in which data flows, no logic."""
+
+from typing import Any
+
+from components.compare import compare
+from components.evaluate import evaluate
+from components.extract_frames import extract_frames
+from components.fetch_data import fetch_data
+from components.label_actions import label_actions
+from components.label_landmarks import label_landmarks
+from components.register import register
+from components.render_clips import render_clips
+from components.train import train
+from components.train_guide import train_guide
+from components.validate_data import validate_data
+from kfp import dsl
+
+
+@dsl.pipeline(name="branches", description="Train and score every branch: system x variant x seed.")
+def branches(
+    results: str,
+    branches: list,  # type: ignore[type-arg]
+    train_told: str,
+    evaluate_told: str,
+    frames: dsl.Input[dsl.Dataset],
+    landmarks: dsl.Input[dsl.Dataset],
+    actions: dsl.Input[dsl.Dataset],
+    validated: dsl.Input[dsl.Dataset],
+    guide: dsl.Input[dsl.Model],
+) -> None:
+    data: dict[str, Any] = {
+        "frames": frames,
+        "landmarks": landmarks,
+        "actions": actions,
+        "validated": validated,
+        "guide": guide,
+    }
+    with dsl.ParallelFor(branches) as branch:
+        place: dict[str, Any] = {
+            "results": results,
+            "system": branch.system,
+            "variant": branch.variant,
+            "seed": branch.seed,
+        }
+        trained = train(told=train_told, **place, **data)
+        trained.set_display_name("Train").set_caching_options(False)
+        trained.set_retry(num_retries=1, backoff_duration="1s", backoff_factor=2.0)
+        scored = evaluate(told=evaluate_told, **place, **data, model=trained.outputs["model"])
+        scored.set_display_name("Evaluate").set_caching_options(False)
+
+
+@dsl.pipeline(name="training", description="Face videos to a compared, registered face-reenactment model.")
+def training(
+    results: str,
+    branch_list: list,  # type: ignore[type-arg]
+    render_clips_told: str,
+    fetch_data_told: str,
+    extract_frames_told: str,
+    label_landmarks_told: str,
+    label_actions_told: str,
+    validate_data_told: str,
+    train_guide_told: str,
+    train_told: str,
+    evaluate_told: str,
+    compare_told: str,
+    register_told: str,
+) -> None:
+    rendered = render_clips(told=render_clips_told)
+    rendered.set_display_name("Render clips")
+
+    fetched = fetch_data(told=fetch_data_told, rendered=rendered.outputs["rendered"])
+    fetched.set_display_name("Fetch data")
+    videos = fetched.outputs["videos"]
+
+    extracted = extract_frames(told=extract_frames_told, videos=videos)
+    extracted.set_display_name("Extract frames")
+    frames = extracted.outputs["frames"]
+
+    labelled = label_landmarks(told=label_landmarks_told, frames=frames)
+    labelled.set_display_name("Label landmarks")
+    landmarks = labelled.outputs["landmarks"]
+
+    fitted = label_actions(told=label_actions_told, frames=frames, landmarks=landmarks)
+    fitted.set_display_name("Label actions")
+    actions = fitted.outputs["actions"]
+
+    checked = validate_data(told=validate_data_told, frames=frames, landmarks=landmarks, actions=actions)
+    checked.set_display_name("Validate data")
+    validated = checked.outputs["validated"]
+
+    guided = train_guide(
+        told=train_guide_told, frames=frames, landmarks=landmarks, actions=actions, validated=validated
+    )
+    guided.set_display_name("Train guide")
+    guide = guided.outputs["guide"]
+
+    trained = branches(
+        results=results,
+        branches=branch_list,
+        train_told=train_told,
+        evaluate_told=evaluate_told,
+        frames=frames,
+        landmarks=landmarks,
+        actions=actions,
+        validated=validated,
+        guide=guide,
+    )
+    trained.set_display_name("Branches")
+
+    compared = compare(told=compare_told, results=results)
+    compared.after(trained).ignore_upstream_failure()
+    compared.set_display_name("Compare").set_caching_options(False)
+
+    registered = register(told=register_told, results=results, comparison=compared.outputs["comparison"])
+    registered.set_display_name("Register").set_caching_options(False)

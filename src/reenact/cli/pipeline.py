@@ -1,0 +1,138 @@
+"""`reenact run` and `reenact demo`: the Kubeflow pipeline on this machine."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from reenact.atomic import write_json
+from reenact.cli.options import PARAMS, Overrides, ParamsFile, Profile, load
+from reenact.cli.watch import Watch
+from reenact.errors import ReenactError, SettingsError, StorageError
+from reenact.params import Params
+from reenact.steps import STEPS, arguments
+
+RUNS = Path("runs")
+
+
+class RunFailed(ReenactError):
+    """A step of the pipeline failed; carries that step's exit code."""
+
+    def __init__(self, message: str, code: int) -> None:
+        super().__init__(message)
+        self.exit_code = code
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command()(run)
+    app.command()(demo)
+
+
+def run(
+    videos: Annotated[str, typer.Option("--videos", help="A folder of your own videos; else clips are drawn.")] = "",
+    params: ParamsFile = PARAMS,
+    profile: Profile = "",
+    overrides: Overrides = None,
+    name: Annotated[str, typer.Option("--name", help="Name of the run's folder below runs/.")] = "",
+) -> None:
+    """Run the whole pipeline here: clips or your videos, labels, training, comparison, registration, report."""
+    changes = list(overrides or [])
+    if videos:
+        if not Path(videos).is_dir():
+            raise SettingsError(f"--videos {videos}: there is no such folder.")
+        changes.append(f"fetch_data.videos={json.dumps(str(Path(videos).resolve()))}")
+    run_pipeline(load(params, profile, changes), RUNS / (name or time.strftime("%Y%m%d-%H%M%S")))
+
+
+def demo(overrides: Overrides = None) -> None:
+    """Show the whole thing on drawn clips: the same as `reenact run --profile demo`."""
+    run(profile="demo", overrides=overrides, name=time.strftime("demo-%Y%m%d-%H%M%S"))
+
+
+def pipeline_arguments(params: Params, *, results: str) -> dict[str, Any]:
+    """Arguments of `pipelines.training.training`: what each stage is told, as JSON text."""
+    told = {f"{stage}_told": json.dumps(arguments(params, stage), sort_keys=True) for stage in STEPS}
+    return {"results": results, "branch_list": list(params.branches()), **told}
+
+
+def run_pipeline(params: Params, folder: Path) -> None:
+    """Run it in a child process, show its progress, say where everything is. Raises RunFailed."""
+    folder = folder.resolve()
+    if folder.exists():
+        raise SettingsError(f"{folder}: this run exists already; choose another --name.")
+    write_json(folder / "arguments.json", pipeline_arguments(params, results=str(folder)))
+    write_json(folder / "settings.json", params.plain())
+    names = [name for stage in STEPS for name in _step_names(stage, params)]
+    watch = Watch(names, folder / "events.jsonl")
+    start = time.monotonic()
+    code = _child(folder, watch)
+    watch.summary(time.monotonic() - start)
+    _where(folder, params)
+    if code:
+        raise RunFailed(f"{watch.failure() or 'a step of the pipeline died'} (log: {folder / 'log.txt'})", watch.code())
+
+
+def _child(folder: Path, watch: Watch) -> int:
+    environment = {**os.environ, "REENACT_EVENTS": str(watch.events), "PYTHONPATH": str(_project())}
+    # kfp leaves a temporary directory behind for every step.
+    scratch = folder / "tmp"
+    scratch.mkdir()
+    environment["TMPDIR"] = str(scratch)
+    with (folder / "log.txt").open("wb") as log:
+        command = [sys.executable, "-W", "ignore", "-m", "pipelines.local", str(folder)]
+        child = subprocess.Popen(command, env=environment, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+        try:
+            watch.follow(child)
+        finally:
+            if child.poll() is None:
+                child.terminate()
+            child.wait()
+            shutil.rmtree(scratch, ignore_errors=True)
+    return child.returncode
+
+
+def _project() -> Path:
+    """The folder that holds `pipelines/`: here, or the checkout this package is installed from."""
+    for folder in (Path.cwd(), Path(__file__).parents[3]):
+        if (folder / "pipelines" / "training.py").exists():
+            return folder
+    raise StorageError(f"{Path.cwd()}: no pipelines/ here. Run this inside a checkout of the project.")
+
+
+def _step_names(stage: str, params: Params) -> list[str]:
+    if not STEPS[stage].branch:
+        return [stage]
+    return [f"{stage} {item['system']}-{item['variant']}-{item['seed']}" for item in params.branches()]
+
+
+def _where(folder: Path, params: Params) -> None:
+    """The comparison table, and where everything is."""
+    table = folder / "comparison" / "table.md"
+    if table.exists():
+        typer.echo("\n" + table.read_text())
+    version = folder / "registered" / "version.json"
+    places = {
+        "report": folder / "comparison" / "report.html",
+        "table": folder / "comparison" / "table.csv",
+        "branches": folder / "branches",
+        "model version": version,
+        "log": folder / "log.txt",
+    }
+    for what, path in places.items():
+        if path.exists():
+            typer.echo(f"{what + ':':<15}{os.path.relpath(path)}")
+    if version.exists():
+        facts = json.loads(version.read_text())
+        typer.echo(f"{'registered:':<15}{facts.get('model')} version {facts.get('version')}")
+    from reenact.tracking.connect import TrackingSettings, tracking_uri
+
+    tracking = params.blocks["tracking"]
+    assert isinstance(tracking, TrackingSettings)
+    typer.echo(f"{'MLflow:':<15}{tracking_uri(tracking)}")

@@ -1,0 +1,128 @@
+"""One command per stage: what `dvc.yaml` calls. Folders lie below `--out` as docs/architecture.md says."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from reenact.cli.options import PARAMS, Overrides, ParamsFile, Profile, load
+from reenact.errors import BranchesMissing, SettingsError
+from reenact.params import Params
+from reenact.steps import STEPS, arguments, run_step
+
+HELP = {
+    "render_clips": "Draw the embedded clips.",
+    "fetch_data": "Collect the videos to work on.",
+    "extract_frames": "Find, track and crop the face of every video.",
+    "label_landmarks": "Label every frame with 68 landmarks.",
+    "label_actions": "Fit action units, pose and 3D landmarks.",
+    "validate_data": "Check the tables and write the split.",
+    "train_guide": "Train the feature network of the losses.",
+    "train": "Train one branch.",
+    "evaluate": "Score one trained branch.",
+    "compare": "Put the branches side by side and choose the winner.",
+    "register": "Register the winner.",
+}
+# Where a stage's folder lies below the root; those of a branch below its own folder.
+PLACES = {
+    "render_clips": "rendered",
+    "fetch_data": "videos",
+    "extract_frames": "frames",
+    "label_landmarks": "landmarks",
+    "label_actions": "actions",
+    "validate_data": "validated",
+    "train_guide": "guide",
+    "train": "train",
+    "evaluate": "evaluate",
+    "compare": "comparison",
+    "register": "registered",
+}
+Root = Annotated[Path, typer.Option("--out", help="The folder below which all stages' folders lie.")]
+ROOT = Path("out")
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add a command for every stage."""
+    for stage, step in STEPS.items():
+        command = _branch_command(stage) if step.branch else _command(stage)
+        app.command(stage.replace("_", "-"), help=HELP[stage])(command)
+
+
+def _command(stage: str) -> Callable[..., None]:
+    def command(
+        params: ParamsFile = PARAMS, profile: Profile = "", overrides: Overrides = None, out: Root = ROOT
+    ) -> None:
+        effective = load(params, profile, overrides)
+        if stage == "compare":
+            compare(effective, out)
+        else:
+            run_stage(stage, effective, out)
+
+    return command
+
+
+def _branch_command(stage: str) -> Callable[..., None]:
+    def command(
+        branch: Annotated[str, typer.Option("--branch", help="SYSTEM-VARIANT-SEED, for example cgan-full-0.")],
+        params: ParamsFile = PARAMS,
+        profile: Profile = "",
+        overrides: Overrides = None,
+        out: Root = ROOT,
+    ) -> None:
+        run_stage(stage, load(params, profile, overrides), out, branch)
+
+    return command
+
+
+def run_stage(stage: str, params: Params, root: Path, branch: str = "") -> None:
+    """Run one stage on the folders below `root`."""
+    step = STEPS[stage]
+    folders = {name: _input_folder(stage, name, root, branch) for name in step.inputs}
+    out = (root / "branches" / branch if branch else root) / PLACES[stage]
+    if stage == "train":
+        # A branch that dies must not leave an older run's model and scores in its place.
+        shutil.rmtree(root / "branches" / branch, ignore_errors=True)
+    run_step(stage, out=out, told=arguments(params, stage), folders=folders, branch=_branch(branch, params))
+
+
+def compare(params: Params, root: Path) -> None:
+    """Compare; where branches are missing or sick, forget the sick ones' records so that they are trained again."""
+    (root / "branches").mkdir(parents=True, exist_ok=True)
+    try:
+        run_stage("compare", params, root)
+    except BranchesMissing:
+        forget_failed(root / "branches")
+        raise
+
+
+def forget_failed(branches: Path) -> None:
+    """Set the status of failed branches aside.
+
+    `dvc repro` compares a stage's output with what it recorded; a changed folder is trained again, so that a failure is
+    never taken for a result. The record stays readable as `status.failed.json` until then.
+    """
+    for status in sorted(branches.glob("*/train/status.json")):
+        if json.loads(status.read_text())["status"] != "trained":
+            status.rename(status.with_name("status.failed.json"))
+
+
+def _input_folder(stage: str, name: str, root: Path, branch: str) -> Path:
+    if stage == "fetch_data":
+        return root / "rendered"
+    if name == "model":
+        return root / "branches" / branch / "train"
+    return root / name
+
+
+def _branch(name: str, params: Params) -> dict[str, Any] | None:
+    if not name:
+        return None
+    from reenact.systems.branch import Branch
+
+    branch = Branch.parse(name)
+    if branch.system not in params.systems:
+        raise SettingsError(f"--branch {name}: the settings have no system {branch.system}.")
+    return {"system": branch.system, "variant": branch.variant, "seed": branch.seed}

@@ -1,0 +1,194 @@
+"""`params.yaml`, read whole: blocks, overlaid by the profile, overlaid by what was given on the command line."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import yaml
+
+from reenact.config import Runtime, Settings, nearest
+from reenact.errors import SettingsError
+
+# Where the Settings class of each block stands. Named, not imported: a caller loads only what it runs, and none of
+# them before the thread count is set.
+BLOCKS: Mapping[str, str] = MappingProxyType(
+    {
+        "runtime": "reenact.config:Runtime",
+        "render_clips": "reenact.stages.render_clips:RenderClipsSettings",
+        "fetch_data": "reenact.stages.fetch_data:FetchDataSettings",
+        "extract_frames": "reenact.stages.extract_frames:ExtractFramesSettings",
+        "label_landmarks": "reenact.stages.label_landmarks:LabelLandmarksSettings",
+        "label_actions": "reenact.stages.label_actions:LabelActionsSettings",
+        "validate_data": "reenact.stages.validate_data:ValidateDataSettings",
+        "train_guide": "reenact.stages.train_guide:TrainGuideSettings",
+        "train": "reenact.stages.train:TrainSettings",
+        "evaluate": "reenact.stages.evaluate:EvaluateSettings",
+        "compare": "reenact.stages.compare:CompareSettings",
+        "register": "reenact.stages.register:RegisterSettings",
+        "checkpoints": "reenact.training.checkpoints:CheckpointSettings",
+        "tracking": "reenact.tracking.connect:TrackingSettings",
+        "registry": "reenact.tracking.registry:RegistrySettings",
+    }
+)
+_FIXED = ("profile", "profiles", "fanout")  # what no profile changes
+RENDERED = "out/rendered"  # fetch_data.videos where the videos are our own rendered clips
+
+Raw = Mapping[str, Any]
+
+
+class Fanout(Settings):
+    """Which branches are trained: every system in every variant with every seed."""
+
+    systems: tuple[str, ...] = ("cgan",)
+    variants: tuple[str, ...] = ("full",)
+    seeds: tuple[int, ...] = (0,)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Params:
+    """The effective settings of a run."""
+
+    profile: str
+    fanout: Fanout
+    blocks: Mapping[str, Settings]
+    systems: Mapping[str, Settings]
+
+    @property
+    def runtime(self) -> Runtime:
+        """The block every stage shares."""
+        runtime = self.blocks["runtime"]
+        assert isinstance(runtime, Runtime)
+        return runtime
+
+    def branches(self) -> tuple[dict[str, Any], ...]:
+        """System x variant x seed, in the order of the settings."""
+        return tuple(
+            {"system": system, "variant": variant, "seed": seed}
+            for system in self.fanout.systems
+            for variant in self.fanout.variants
+            for seed in self.fanout.seeds
+        )
+
+    def plain(self) -> dict[str, Any]:
+        """As plain types, in the layout of the file."""
+        systems = {name: settings.plain() for name, settings in self.systems.items()}
+        blocks = {name: settings.plain() for name, settings in self.blocks.items()}
+        return {"profile": self.profile, **blocks, "fanout": self.fanout.plain(), "systems": systems}
+
+
+def settings_class(block: str) -> type[Settings]:
+    """The Settings class of a block."""
+    module, name = BLOCKS[block].split(":")
+    found = getattr(import_module(module), name)
+    assert isinstance(found, type)
+    assert issubclass(found, Settings)
+    return found
+
+
+def read_raw(path: Path, *, profile: str | None = None, overrides: Iterable[str] = ()) -> dict[str, Any]:
+    """The file as a mapping of blocks with profile and `block.key=value` overrides applied; `profiles` is kept.
+
+    Loads nothing heavy, so that the thread count can be read from it before anything else. Raises SettingsError.
+    """
+    raw = _load(path)
+    changes = [_override(text) for text in overrides]
+    for keys, value in changes:
+        if keys == ["profile"]:
+            raw["profile"] = value
+    raw["profile"] = profile or raw.get("profile", "demo")
+    _check_names(raw, where=str(path))
+    profiles = raw.setdefault("profiles", {raw["profile"]: {}})
+    _check_profiles(raw, profiles, where=str(path))
+    overlay = profiles[raw["profile"]]
+    effective = {**raw, **{block: _merged(raw.get(block, {}), values) for block, values in overlay.items()}}
+    for keys, value in changes:
+        if keys[0] in ("profile", "profiles"):
+            continue
+        change = value
+        for key in reversed(keys):
+            change = {key: change}
+        effective = _merged(effective, change)
+    _check_names(effective, where="-S")
+    return effective
+
+
+def parse(raw: Raw) -> Params:
+    """Every block of `read_raw`'s mapping through its own strict class; an unknown key names the nearest known one."""
+    from reenact.systems.catalogue import SYSTEMS
+
+    systems: dict[str, Settings] = {}
+    for name, values in raw.get("systems", {}).items():
+        if name not in SYSTEMS:
+            raise SettingsError(f"systems.{name}: unknown system{nearest(name, SYSTEMS)}")
+        systems[name] = SYSTEMS[name].settings.parse(values or {}, where=f"systems.{name}")
+    fanout = Fanout.parse(raw.get("fanout", {}), where="fanout")
+    for name in fanout.systems:
+        if name not in SYSTEMS:
+            raise SettingsError(f"fanout.systems: unknown system{nearest(name, SYSTEMS)}")
+        for variant in fanout.variants:
+            if variant not in SYSTEMS[name].variants:
+                known = nearest(variant, SYSTEMS[name].variants)
+                raise SettingsError(f"fanout.variants: {name} has no variant {variant}{known}")
+        systems.setdefault(name, SYSTEMS[name].settings())
+    if not (fanout.systems and fanout.variants and fanout.seeds):
+        raise SettingsError("fanout: systems, variants and seeds each need at least one entry.")
+    blocks = {name: settings_class(name).parse(raw.get(name) or {}, where=name) for name in BLOCKS}
+    return Params(profile=raw["profile"], fanout=fanout, blocks=blocks, systems=systems)
+
+
+def _load(path: Path) -> dict[str, Any]:
+    try:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise SettingsError(f"{path}: there is no such settings file. Run inside the project, or name one.") from None
+    except yaml.YAMLError as error:
+        raise SettingsError(f"{path}: not readable as YAML ({' '.join(str(error).split())}).") from None
+    if not isinstance(raw, dict):
+        raise SettingsError(f"{path}: expected blocks with names, found {type(raw).__name__}.")
+    return raw
+
+
+def _override(text: str) -> tuple[list[str], Any]:
+    """`block.key=value`, the value read as YAML."""
+    name, equals, value = text.partition("=")
+    if not equals or not all(name.split(".")):
+        raise SettingsError(f'-S {text}: write it as "block.key=value", for example -S train.samples=2000.')
+    try:
+        return name.strip().split("."), yaml.safe_load(value)
+    except yaml.YAMLError:
+        raise SettingsError(f"-S {text}: the value is not readable as YAML.") from None
+
+
+def _check_names(raw: Raw, *, where: str) -> None:
+    known = {*BLOCKS, "systems", *_FIXED}
+    for name, values in raw.items():
+        if name not in known:
+            raise SettingsError(f"{where}: {name}: unknown block{nearest(str(name), known)}")
+        if name != "profile" and not isinstance(values, Mapping | None):
+            raise SettingsError(f"{where}: {name}: expected a block of settings, found {values!r}.")
+
+
+def _check_profiles(raw: Raw, profiles: Raw, *, where: str) -> None:
+    known = {*BLOCKS, "systems"}
+    if raw["profile"] not in profiles:
+        raise SettingsError(
+            f"{where}: profile: unknown profile {raw['profile']}{nearest(str(raw['profile']), profiles)}"
+        )
+    for profile, blocks in profiles.items():
+        for name, values in (blocks or {}).items():
+            if name not in known:
+                raise SettingsError(f"{where}: profiles.{profile}.{name}: unknown block{nearest(str(name), known)}")
+            if name == "fetch_data" and values and "videos" in values:
+                raise SettingsError(
+                    f"{where}: profiles.{profile}.fetch_data.videos: a profile can't choose the videos."
+                )
+
+
+def _merged(base: Any, change: Any) -> Any:
+    """Mappings are merged key by key; anything else is replaced."""
+    if not (isinstance(base, Mapping) and isinstance(change, Mapping)):
+        return base if change is None and isinstance(base, Mapping) else change
+    return {**base, **{key: _merged(base.get(key), value) for key, value in change.items()}}

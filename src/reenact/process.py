@@ -1,0 +1,38 @@
+"""What a process has to be told before numpy, torch or OpenCV are loaded: threads, and that tools stay quiet."""
+
+import os
+import sys
+
+_THREADS = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+)
+
+# Tools that would report their use to their makers, each switched off in its own words.
+_QUIET = {
+    "DVC_NO_ANALYTICS": "1",
+    "DO_NOT_TRACK": "1",
+    "GX_ANALYTICS_ENABLED": "false",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "GIT_PYTHON_REFRESH": "quiet",
+    # cuBLAS gives equal bits only with a workspace of its own.
+    "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
+}
+
+
+def prepare_process(threads: int) -> None:
+    """Set the thread count of every numeric library of this process and its children, and switch telemetry off.
+
+    Float sums depend on the thread count, so every caller does this, and before the libraries read their environment;
+    those already loaded are told directly.
+    """
+    os.environ.update(dict.fromkeys(_THREADS, str(threads)))
+    for name, value in _QUIET.items():
+        os.environ.setdefault(name, value)
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(threads)
+    if "cv2" in sys.modules:
+        sys.modules["cv2"].setNumThreads(threads)

@@ -1,0 +1,161 @@
+"""The steps as every caller runs them: what each reads, which settings it takes, which code it stands on.
+
+A caller hands over folders and one JSON-able mapping of arguments (`arguments`); `run_step` reads the arguments into
+typed settings and calls the stage. So command line, DVC and Kubeflow differ in nothing but where the folders lie.
+"""
+
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from reenact.errors import ReenactError, SettingsError
+from reenact.hashing import hash_file, hash_json, hash_tree
+from reenact.params import RENDERED, Params, settings_class
+from reenact.process import prepare_process
+from reenact.progress import event, say
+from reenact.stages.result import StageResult
+
+_FACES = ("faces", "corpus")
+_NETWORKS = (*_FACES, "nn", "losses", "backbones")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """One stage as callers see it."""
+
+    inputs: tuple[str, ...]  # folders it reads, by the name of its argument
+    blocks: tuple[str, ...]  # settings it takes beside its own block
+    code: tuple[str, ...]  # parts of the package it stands on, beside its own module
+    branch: bool = False  # once for every branch
+
+
+STEPS: Mapping[str, Step] = MappingProxyType(
+    {
+        "render_clips": Step(inputs=(), blocks=("runtime",), code=(*_FACES, "rendering")),
+        "fetch_data": Step(inputs=("videos",), blocks=(), code=("corpus",)),
+        "extract_frames": Step(inputs=("videos",), blocks=("runtime",), code=(*_FACES, "labelling")),
+        "label_landmarks": Step(inputs=("frames",), blocks=("runtime",), code=(*_FACES, "labelling")),
+        "label_actions": Step(inputs=("frames", "landmarks"), blocks=("runtime",), code=(*_FACES, "labelling")),
+        "validate_data": Step(inputs=("frames", "landmarks", "actions"), blocks=(), code=("corpus",)),
+        "train_guide": Step(
+            inputs=("frames", "landmarks", "actions", "validated"), blocks=("runtime",), code=_NETWORKS
+        ),
+        "train": Step(
+            inputs=("frames", "landmarks", "actions", "validated", "guide"),
+            blocks=("checkpoints", "tracking", "runtime"),
+            code=(*_NETWORKS, "systems", "training"),
+            branch=True,
+        ),
+        "evaluate": Step(
+            inputs=("frames", "landmarks", "actions", "validated", "guide", "model"),
+            blocks=("runtime",),
+            code=(*_NETWORKS, "labelling", "systems", "evaluation"),
+            branch=True,
+        ),
+        "compare": Step(inputs=("branches",), blocks=(), code=("evaluation", "reports")),
+        "register": Step(
+            inputs=("comparison", "branches"), blocks=("tracking", "registry"), code=("systems", "tracking")
+        ),
+    }
+)
+
+
+def code_hash(stage: str) -> str:
+    """sha256 of the code a stage stands on: a part of every cache key."""
+    here = Path(__file__).parent
+    packages = [[name, hash_tree(here / name, ["**/*.py"])] for name in STEPS[stage].code]
+    return hash_json([*packages, hash_file(here / "stages" / f"{stage}.py")])
+
+
+def arguments(params: Params, stage: str) -> dict[str, Any]:
+    """All a stage is told beside its folders, as plain JSON types; equal arguments and inputs give equal outputs."""
+    plain = params.plain()
+    told: dict[str, Any] = {"settings": plain[stage], "code": code_hash(stage)}
+    told |= {block: plain[block] for block in STEPS[stage].blocks}
+    if stage == "render_clips":
+        told["needed"] = not own_videos(plain)
+    if stage == "fetch_data" and (videos := own_videos(plain)):
+        told["contents"] = _contents(Path(videos))
+    if stage == "train":
+        told["systems"] = plain["systems"]
+    if stage == "compare":
+        told["expected"] = list(params.branches())
+    # The prepared process needs its threads even where the stage itself does not ask for the runtime block.
+    told["threads"] = params.runtime.threads
+    return told
+
+
+def own_videos(plain: Mapping[str, Any]) -> str:
+    """The folder of the user's own videos, "" where the clips are rendered."""
+    videos = str(plain["fetch_data"]["videos"])
+    return "" if videos in ("", RENDERED) else videos
+
+
+def _contents(folder: Path) -> str:
+    """Names, sizes and times of a folder's files, hashed: new videos are new arguments, so no cache hides them."""
+    files = sorted(file for file in folder.rglob("*") if file.is_file())
+    return hash_json([[str(file), file.stat().st_size, file.stat().st_mtime_ns] for file in files])
+
+
+def run_step(
+    stage: str,
+    *,
+    out: Path,
+    told: Mapping[str, Any],
+    folders: Mapping[str, Path],
+    branch: Mapping[str, Any] | None = None,
+) -> StageResult:
+    """Call a stage on its folders with the arguments made by `arguments`.
+
+    Reports start and end to whoever watches; a stage's own errors pass through.
+    """
+    from reenact.systems.branch import Branch
+
+    prepare_process(int(told["threads"]))
+    chosen = Branch(system=branch["system"], variant=branch["variant"], seed=int(branch["seed"])) if branch else None
+    name = f"{stage} {chosen.name}" if chosen else stage
+    given: dict[str, Any] = dict(folders)
+    if stage == "fetch_data" and (videos := own_videos({"fetch_data": told["settings"]})):
+        given["videos"] = Path(videos)
+    given["settings"] = settings_class(stage).parse(told["settings"], where=stage)
+    for block in STEPS[stage].blocks:
+        given[block] = settings_class(block).parse(told[block], where=block)
+    if chosen:
+        given["branch"] = chosen
+    if stage == "train" and chosen:
+        given["system_settings"] = told["systems"][chosen.system]
+    if stage == "compare":
+        given["expected"] = [Branch(**{**item, "seed": int(item["seed"])}) for item in told["expected"]]
+    os.environ["REENACT_STEP"] = name
+    event("step", name=name, state="running")
+    start = time.monotonic()
+    try:
+        result = _skipped(out) if told.get("needed") is False else _stage(stage)(out=out, **given)
+    except BaseException as error:
+        reason = str(error) if isinstance(error, ReenactError) else f"{type(error).__name__}: {error}"
+        code = error.exit_code if isinstance(error, ReenactError) else 1
+        event("step", name=name, state="failed", seconds=time.monotonic() - start, reason=reason, code=code)
+        raise
+    event("step", name=name, state="done", seconds=time.monotonic() - start, counts=result.counts)
+    for note in result.notes:
+        say(f"{name}: {note}")
+    return result
+
+
+def _stage(stage: str) -> Any:
+    if stage not in STEPS:
+        raise SettingsError(f"{stage}: there is no such stage.")
+    return getattr(import_module(f"reenact.stages.{stage}"), stage)
+
+
+def _skipped(out: Path) -> StageResult:
+    """What stands where the rendered clips would be when people bring their own videos."""
+    from reenact.corpus.shards import write_stage
+
+    write_stage(out, kind="videos", rendered=0)
+    return StageResult(stage="render_clips", notes=("nothing to render: fetch_data.videos names another folder",))
