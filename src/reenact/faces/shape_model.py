@@ -2,9 +2,9 @@
 
     points(a, e) = mean + sum_k a_k identity_k + sum_j (e_j / 5) actions_j          canonical head, before pose
 
-Axes: x right in the image, y down, z away from the camera; a frontal face's nose tip has the smallest z. The origin
-lies between eyes and mouth, near the centre that the pose turns about (`faces.pose.rotation`). The person's right side is on
-the image's left, at negative x. All is mirror symmetric: of each pair of points one is written down, the other follows.
+Axes: x right in the image, y down, z away from the camera: a frontal nose tip has the smallest z. The origin lies between
+eyes and mouth, near the centre that the pose turns about (`faces.pose.rotation`). The person's right side is on the
+image's left, at negative x. All is mirror symmetric: of each pair of points one is written down, the other follows.
 
 The numbers are ours: sizes follow common anthropometric proportions, directions of the action units the muscle actions
 described by Ekman & Friesen's coding system. Amplitudes are those of a strong expression (intensity 5).
@@ -26,9 +26,9 @@ Half = Mapping[int, tuple[float, float, float]]
 # The person's right half and the middle line, in mm.
 # fmt: off
 _MEAN: Half = {
-    0: (-77, -26, 48), 1: (-76, -8, 46), 2: (-73, 10, 42), 3: (-69, 27, 36), 4: (-61.5, 43.5, 27), 5: (-50.5, 57.5, 16),
-    6: (-37, 69, 5), 7: (-20, 77, -4), 8: (0, 80, -8),
-    17: (-60, -43, 5), 18: (-51, -51, -5), 19: (-39, -53.5, -12), 20: (-27, -52, -16), 21: (-15, -47.5, -18),
+    0: (-77, -28, 48), 1: (-76, -9, 46), 2: (-73, 10, 42), 3: (-68, 29, 36), 4: (-60, 46.5, 27), 5: (-49, 61.5, 16),
+    6: (-36, 73, 5), 7: (-19.5, 80, -4), 8: (0, 83, -8),
+    17: (-58, -42, 4), 18: (-49, -49, -5.5), 19: (-37.5, -51.5, -12), 20: (-25.5, -49.5, -16), 21: (-14, -45, -18),
     27: (0, -29, -17), 28: (0, -16.5, -23), 29: (0, -4, -30), 30: (0, 8, -37),
     31: (-15, 17.5, -16), 32: (-8, 20.5, -21), 33: (0, 22, -24),
     36: (-45, -27.5, 4), 37: (-36.5, -33, -4), 38: (-26, -33, -5), 39: (-17.5, -26.5, -2), 40: (-26, -23, -4),

@@ -1,0 +1,127 @@
+"""Painting on one frame: anti-aliased shapes on a supersampled picture, and a plane of classes beside it.
+
+Coordinates are those of the final video picture: pixel (i, j) has its centre at (j + 0.5, i + 0.5). Colours are RGB, 0..255.
+"""
+
+import functools
+from collections.abc import Callable, Sequence
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Points = NDArray[np.floating]
+Colour = Sequence[float] | NDArray[np.floating]
+BACKGROUND, FACE, HAIR = 0, 1, 2
+
+_SHIFT = 4  # fractional bits of OpenCV's drawing coordinates
+
+
+class Canvas:
+    """One frame while it is drawn."""
+
+    def __init__(self, background: NDArray[np.uint8], size: int) -> None:
+        """`background`: uint8 (S * k, S * k, 3) for a picture of side S = `size`, supersampled k times."""
+        self.pixels = background.copy()
+        self.size = size
+        self.factor = background.shape[0] // size
+        self.classes = np.zeros((size, size), dtype=np.uint8)
+
+    def fill(self, outline: Points, colour: Colour, of: int | None = None) -> None:
+        """Fill a polygon (n, 2); `of` also marks its pixels as background, face or hair."""
+        cv2.fillPoly(self.pixels, [self._fixed(outline)], _rgb(colour), cv2.LINE_AA, _SHIFT)
+        if of is not None:
+            cv2.fillPoly(self.classes, [fixed(outline, 1)], (of,), cv2.LINE_8, _SHIFT)
+
+    def stroke(self, line: Points, colour: Colour, width: float, *, closed: bool = False) -> None:
+        """Draw a line (n, 2) of a width in final pixels."""
+        thickness = max(1, round(width * self.factor))
+        cv2.polylines(self.pixels, [self._fixed(line)], closed, _rgb(colour), thickness, cv2.LINE_AA, _SHIFT)
+
+    def disc(self, centre: Points, radius: float, colour: Colour) -> None:
+        """A filled circle; `radius` in final pixels."""
+        x, y = self._fixed(np.asarray(centre)[None])[0]
+        cv2.circle(
+            self.pixels, (int(x), int(y)), int(radius * self.factor * 2**_SHIFT), _rgb(colour), -1, cv2.LINE_AA, _SHIFT
+        )
+
+    def inside(self, outline: Points, paint: Callable[[], None], opacity: float = 1.0) -> None:
+        """Let `paint` draw on this canvas, but keep of it only what falls inside a polygon, at an opacity 0..1."""
+        box = self._box(outline)
+        if box is None:
+            return
+        before = self.pixels[box].copy()
+        paint()
+        mask = np.zeros(before.shape[:2], dtype=np.uint8)
+        corner = np.array([box[1].start, box[0].start]) * 2**_SHIFT
+        level = round(255 * opacity)
+        cv2.fillPoly(mask, [(self._fixed(outline) - corner).astype(np.int32)], (level,), cv2.LINE_AA, _SHIFT)
+        weight = mask[..., None].astype(np.uint16)
+        after = self.pixels[box]
+        self.pixels[box] = ((after * weight + before * (255 - weight) + 127) // 255).astype(np.uint8)
+
+    def finished(self) -> NDArray[np.uint8]:
+        """The picture at its final size, uint8 (S, S, 3)."""
+        if self.factor == 1:
+            return self.pixels
+        return np.asarray(cv2.resize(self.pixels, (self.size, self.size), interpolation=cv2.INTER_AREA), dtype=np.uint8)
+
+    def _fixed(self, points: Points) -> NDArray[np.int32]:
+        return fixed(points, self.factor)
+
+    def _box(self, outline: Points) -> tuple[slice, slice] | None:
+        side = self.pixels.shape[0]
+        low = np.clip(np.floor(outline.min(axis=0) * self.factor).astype(int) - 2, 0, side)
+        high = np.clip(np.ceil(outline.max(axis=0) * self.factor).astype(int) + 2, 0, side)
+        if (high <= low).any():
+            return None
+        return slice(int(low[1]), int(high[1])), slice(int(low[0]), int(high[0]))
+
+
+def fixed(points: Points, factor: float) -> NDArray[np.int32]:
+    """Final-picture coordinates -> OpenCV's fixed point numbers on a picture `factor` times as large."""
+    return np.round((np.asarray(points) * factor - 0.5) * 2**_SHIFT).astype(np.int32)
+
+
+def smooth(points: Points, *, closed: bool = False, steps: int = 5) -> NDArray[np.float64]:
+    """A Catmull-Rom curve through (n, d) points."""
+    return _catmull_rom(len(points), closed, steps) @ points
+
+
+def hull(points: Points) -> NDArray[np.float64]:
+    """Convex hull (m, 2) of (n, 2) points."""
+    return cv2.convexHull(np.asarray(points, dtype=np.float32))[:, 0].astype(np.float64)
+
+
+def mix(first: Colour, second: Colour, share: float) -> NDArray[np.float64]:
+    """`share` 0 gives the first colour, 1 the second."""
+    return np.asarray(first, dtype=np.float64) * (1.0 - share) + np.asarray(second, dtype=np.float64) * share
+
+
+def _rgb(colour: Colour) -> tuple[float, float, float]:
+    r, g, b = (min(255.0, max(0.0, float(c))) for c in colour)
+    return r, g, b
+
+
+@functools.cache
+def _catmull_rom(count: int, closed: bool, steps: int) -> NDArray[np.float64]:
+    """Matrix that maps control points to curve points; open curves repeat their ends."""
+    spans = count if closed else count - 1
+    rows = []
+    for span in range(spans):
+        for step in range(steps):
+            t = step / steps
+            weights = (
+                0.5 * (-t + 2 * t**2 - t**3),
+                0.5 * (2 - 5 * t**2 + 3 * t**3),
+                0.5 * (t + 4 * t**2 - 3 * t**3),
+                0.5 * (-(t**2) + t**3),
+            )
+            row = np.zeros(count)
+            for offset, weight in zip((-1, 0, 1, 2), weights, strict=True):
+                index = span + offset
+                row[index % count if closed else min(max(index, 0), count - 1)] += weight
+            rows.append(row)
+    if not closed:
+        rows.append(np.eye(count)[-1])
+    return np.stack(rows)
