@@ -1,0 +1,114 @@
+"""Great Expectations on tables in memory: one small record per check, with the ids of what failed.
+
+Great Expectations tells apart neither bad data from a check that could not run, nor an empty table from a good one;
+both are settled here. It takes seconds to import, so it is imported on use.
+"""
+
+import logging
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+import pandas as pd
+
+Level = Literal["critical", "warning"]
+_NAMED = 5  # offending ids in a record; their number is given besides
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    """One expectation by its name in Great Expectations ("ExpectColumnValuesToBeBetween") and its arguments."""
+
+    level: Level
+    says: str  # what is expected, for people
+    expectation: str
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """A row of `checks.parquet`."""
+
+    table: str
+    check: str
+    level: str
+    passed: bool
+    observed: str
+    detail: str
+
+
+def run_checks(table: str, frame: pd.DataFrame, checks: Sequence[Check], *, ids: Sequence[str]) -> list[Outcome]:
+    """Outcome of every check of one table; `ids` are the columns that name a row to a person.
+
+    An empty table fails every check: nothing was there to be found good.
+    """
+    if frame.empty:
+        return [_outcome(table, check, False, "0 rows", "the table is empty") for check in checks]
+    os.environ["GX_ANALYTICS_ENABLED"] = "false"
+    import great_expectations as gx
+
+    logging.getLogger("great_expectations").setLevel(logging.ERROR)
+    context = gx.get_context(mode="ephemeral")
+    context.enable_analytics(False)
+    context.variables.progress_bars = {"globally": False}  # type: ignore[assignment]
+    asset = context.data_sources.add_pandas("memory").add_dataframe_asset(table)
+    batch = asset.add_batch_definition_whole_dataframe("all").get_batch({"dataframe": frame.reset_index(drop=True)})
+    named = [column for column in ids if column in frame.columns]
+    result_format = {"result_format": "COMPLETE", "unexpected_index_column_names": named}
+    outcomes = []
+    for check in checks:
+        expectation = getattr(gx.expectations, check.expectation)(**check.arguments)
+        result = batch.validate(expectation, result_format=result_format).to_json_dict()
+        outcomes.append(_read(table, check, result, named, len(frame)))
+    return outcomes
+
+
+def outcomes_table(outcomes: Sequence[Outcome]) -> pd.DataFrame:
+    """The table `checks.parquet`."""
+    columns = ["table", "check", "level", "passed", "observed", "detail"]
+    return pd.DataFrame([asdict(outcome) for outcome in outcomes], columns=columns)
+
+
+def custom(table: str, says: str, level: Level, *, bad: Sequence[str], of: int) -> Outcome:
+    """A check across rows or tables that was computed in plain pandas; `bad` names what broke it."""
+    check = Check(level=level, says=says, expectation="")
+    return _outcome(table, check, not bad, f"{len(bad)} of {of}" if bad else "none", _naming(bad))
+
+
+def _read(table: str, check: Check, result: Mapping[str, Any], ids: Sequence[str], rows: int) -> Outcome:
+    error = _error(result.get("exception_info") or {})
+    if error:
+        return _outcome(table, check, False, "could not run", error)
+    facts = result.get("result") or {}
+    wrong = facts.get("unexpected_count")
+    if wrong is None:
+        return _outcome(table, check, bool(result["success"]), str(facts.get("observed_value", "")), "")
+    total = facts.get("element_count") or rows
+    observed = f"{wrong} of {total} differ" if wrong else f"all of {total}"
+    rows_wrong = facts.get("unexpected_index_list") or []
+    names = ["/".join(str(row[column]) for column in ids if column in row) for row in rows_wrong]
+    values = sorted({str(value) for value in facts.get("partial_unexpected_list") or []})[:3]
+    detail = _naming(names) + (f" (for example {', '.join(values)})" if values and wrong else "")
+    return _outcome(table, check, bool(result["success"]), observed, detail.strip())
+
+
+def _outcome(table: str, check: Check, passed: bool, observed: str, detail: str) -> Outcome:
+    return Outcome(
+        table=table, check=check.says, level=check.level, passed=passed, observed=observed, detail=detail
+    )  # fmt: skip
+
+
+def _naming(names: Sequence[str]) -> str:
+    unique = list(dict.fromkeys(str(name) for name in names))
+    more = f" and {len(unique) - _NAMED} more" if len(unique) > _NAMED else ""
+    return ", ".join(unique[:_NAMED]) + more
+
+
+def _error(info: Mapping[str, Any]) -> str:
+    """The message of a check that broke: Great Expectations nests it per metric, or not."""
+    for part in (info, *(value for value in info.values() if isinstance(value, Mapping))):
+        if part.get("raised_exception"):
+            lines = str(part.get("exception_message") or "unknown error").splitlines()
+            return lines[0][:200]
+    return ""

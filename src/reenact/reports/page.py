@@ -1,0 +1,89 @@
+"""The frame of every HTML file: one self-contained page, light and dark, fit for printing."""
+
+import base64
+import html
+from collections.abc import Iterable, Sequence
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+_STYLE = """
+:root { color-scheme: light dark; --ink: #1c2430; --soft: #5d6878; --paper: #ffffff; --sheet: #f4f6f9;
+  --line: #dce1e8; --mark: #2457c5; --good: #1d7a46; --bad: #b3261e; --warn: #9a6200; --best: #e6f0ff; }
+@media (prefers-color-scheme: dark) { :root { --ink: #e4e8ee; --soft: #9aa6b6; --paper: #171b22; --sheet: #0f1217;
+  --line: #2c3440; --mark: #86aefc; --good: #62c98d; --bad: #ff8a80; --warn: #f0b74f; --best: #1b2a45; } }
+* { box-sizing: border-box; }
+body { margin: 0; background: var(--sheet); color: var(--ink);
+  font: 15px/1.55 system-ui, -apple-system, "Segoe UI", Roboto, "DejaVu Sans", sans-serif; }
+main { max-width: 1180px; margin: 0 auto; padding: 32px 20px 64px; }
+h1 { font-size: 28px; line-height: 1.2; margin: 0 0 6px; letter-spacing: -.01em; }
+h2 { font-size: 19px; margin: 0 0 4px; } h3 { font-size: 15px; margin: 18px 0 6px; }
+p { margin: 6px 0; } .soft { color: var(--soft); } .small { font-size: 13px; }
+section { background: var(--paper); border: 1px solid var(--line); border-radius: 10px; padding: 20px 22px;
+  margin: 18px 0; }
+.scroll { overflow-x: auto; }
+table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; margin: 10px 0 4px; }
+th, td { padding: 6px 10px; text-align: right; border-bottom: 1px solid var(--line); white-space: nowrap; }
+th { color: var(--soft); font-weight: 600; font-size: 12.5px; vertical-align: bottom; }
+th:first-child, td:first-child, td.text, th.text { text-align: left; }
+td.text { white-space: normal; overflow-wrap: anywhere; }
+td .interval { display: block; font-size: 11px; color: var(--soft); }
+tr.reference td { color: var(--soft); font-style: italic; } tr.best td { background: var(--best); }
+tr.trouble td { color: var(--bad); }
+.pill { display: inline-block; padding: 1px 9px; border-radius: 99px; border: 1px solid currentColor; font-size: 12px;
+  font-weight: 600; }
+.good { color: var(--good); } .bad { color: var(--bad); } .warn { color: var(--warn); }
+.notice { border-left: 4px solid var(--warn); padding: 8px 14px; background: var(--sheet); border-radius: 0 8px 8px 0;
+  margin: 12px 0; }
+img { max-width: 100%; } img.faces { image-rendering: auto; border-radius: 6px; }
+.charts { display: grid; grid-template-columns: repeat(auto-fill, minmax(320px, 1fr)); gap: 14px; }
+.charts img, .chart { background: #fff; border-radius: 8px; }
+details summary { cursor: pointer; color: var(--mark); }
+@media print { body { background: #fff; } section { break-inside: avoid; border: 0; padding: 8px 0; }
+  .scroll { overflow: visible; } table { font-size: 11px; } th, td { padding: 3px 5px; } }
+"""
+
+
+def page(title: str, body: str) -> str:
+    """A whole HTML document; nothing in it is fetched from anywhere."""
+    return (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{html.escape(title)}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n<main>\n{body}\n</main>\n"
+        "</body>\n</html>\n"
+    )
+
+
+def section(title: str, body: str, *, lead: str = "") -> str:
+    """A titled box; `lead` is plain text."""
+    first = f'<p class="soft">{html.escape(lead)}</p>' if lead else ""
+    return f"<section><h2>{html.escape(title)}</h2>{first}{body}</section>"
+
+
+def rows(header: Sequence[str], lines: Iterable[tuple[str, Sequence[str]]], *, text: Sequence[int] = ()) -> str:
+    """A table: `lines` are (class of the row, cells that are HTML already); columns in `text` read as prose."""
+
+    def kind(column: int) -> str:
+        return ' class="text"' if column in text else ""
+
+    head = "".join(f"<th{kind(i)}>{html.escape(name)}</th>" for i, name in enumerate(header))
+    body = "".join(
+        f'<tr class="{mark}">' + "".join(f"<td{kind(i)}>{cell}</td>" for i, cell in enumerate(cells)) + "</tr>"
+        for mark, cells in lines
+    )
+    return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+
+
+def picture(image: NDArray[np.uint8], *, alt: str, kind: str = "", photo: bool = True) -> str:
+    """An RGB uint8 (H, W, 3) picture inside the page: JPEG for photographs, else PNG."""
+    bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
+    name, extra = (".jpg", [cv2.IMWRITE_JPEG_QUALITY, 90]) if photo else (".png", [])
+    data = cv2.imencode(name, bgr, extra)[1].tobytes()
+    return inline(data, "image/jpeg" if photo else "image/png", alt=alt, kind=kind)
+
+
+def inline(data: bytes, mime: str, *, alt: str, kind: str = "") -> str:
+    """An encoded picture as an <img> without a link."""
+    text = base64.b64encode(data).decode()
+    return f'<img class="{kind}" alt="{html.escape(alt)}" src="data:{mime};base64,{text}">'

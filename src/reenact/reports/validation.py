@@ -1,0 +1,64 @@
+"""What the data checks found: a page, and plain text for a terminal."""
+
+import html
+from pathlib import Path
+
+import pandas as pd
+
+from reenact.atomic import write_text
+from reenact.reports.page import page, rows, section
+
+
+def write_validation(path: Path, checks: pd.DataFrame, split: pd.DataFrame | None) -> None:
+    """`validation.html`: what failed first, the split, then every check."""
+    failed = checks[~checks["passed"]]
+    critical = int((failed["level"] == "critical").sum())
+    verdict = ("bad", f"{critical} critical checks failed") if critical else ("good", "no critical check failed")
+    head = (
+        "<h1>Data validation</h1>"
+        f'<p><span class="pill {verdict[0]}">{verdict[1]}</span> '
+        f"{len(checks)} checks, {len(failed) - critical} warnings</p>"
+    )
+    body = [head]
+    if len(failed):
+        body.append(section("What failed", check_rows(failed)))
+    if split is not None:
+        body.append(section("Split", split_rows(split)))
+    body.append(section("Every check", check_rows(checks)))
+    write_text(path, page("Data validation", "\n".join(body)))
+
+
+def check_rows(checks: pd.DataFrame) -> str:
+    """Checks as an HTML table."""
+    lines = []
+    for row in checks.to_dict("records"):
+        kind = "good" if row["passed"] else ("bad" if row["level"] == "critical" else "warn")
+        word = "passed" if row["passed"] else ("failed" if row["level"] == "critical" else "warning")
+        cells = [html.escape(str(row[name])) for name in ("table", "check", "level", "observed", "detail")]
+        lines.append(("", [*cells[:3], f'<span class="pill {kind}">{word}</span>', *cells[3:]]))
+    return rows(
+        ["table", "check", "level", "result", "observed", "which"], lines, text=(1, 2, 3, 4, 5)
+    )  # fmt: skip
+
+
+def split_rows(split: pd.DataFrame) -> str:
+    """Identities, clips and frames of each split as an HTML table."""
+    lines = []
+    for name in ("train", "val", "test"):
+        part = split[split["split"] == name]
+        frames = int((part["stop"] - part["start"]).sum())
+        how = ", ".join(sorted(set(part["by"])))
+        cells = [name, str(part["identity"].nunique()), str(part["clip"].nunique()), f"{frames:,}", html.escape(how)]
+        lines.append(("", cells))
+    return rows(["split", "identities", "clips", "frames", "by"], lines)
+
+
+def failures_text(failed: pd.DataFrame) -> str:
+    """The failed checks as an aligned table of plain text."""
+    columns = ["level", "table", "check", "observed", "detail"]
+    lines = [columns, *failed[columns].astype(str).values.tolist()]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(columns) - 1)]
+    return "\n".join(
+        "  ".join([*(cell.ljust(width) for cell, width in zip(line, widths, strict=False)), line[-1]]).rstrip()
+        for line in lines
+    )

@@ -1,0 +1,175 @@
+"""Check the corpus before anything is trained on it, and decide who is trained on, chosen on and tested on."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from reenact.config import Settings
+from reenact.errors import ValidationFailed
+from reenact.stages.result import StageResult
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from reenact.corpus.checks import Outcome
+
+
+class SplitSettings(Settings):
+    """Shares of identities (or, below `min_identities`, of each clip's time); see corpus/splits.py."""
+
+    val: float = 0.15
+    test: float = 0.15
+    salt: str = "reenact"  # another salt deals the identities anew
+    min_identities: int = 12
+    gap_seconds: float = 2.0
+
+
+class CriticalSettings(Settings):
+    """What stops the run."""
+
+    min_clips: int = 1
+    min_found: float = 0.5  # share of all frames with landmarks
+    max_fit_error: float = 0.5  # outer eye distances, for 95 % of found frames
+
+
+class WarningSettings(Settings):
+    """What is said, and the run goes on."""
+
+    min_frames: int = 8  # stored frames of a clip
+    min_found: float = 0.8  # share of each clip's frames with landmarks
+    max_fit_error: float = 0.15  # outer eye distances, for 95 % of found frames
+    max_lost: float = 0.5  # share of each clip's frames without a face
+    max_quarantined: float = 0.2  # share of the files
+
+
+class ValidateDataSettings(Settings):
+    """Block `validate_data`."""
+
+    split: SplitSettings = SplitSettings()
+    critical: CriticalSettings = CriticalSettings()
+    warning: WarningSettings = WarningSettings()
+
+
+def validate_data(
+    *, frames: Path, landmarks: Path, actions: Path, out: Path, settings: ValidateDataSettings
+) -> StageResult:
+    """Write `checks.parquet`, `validation.html` and, where no critical check failed, `split.parquet`.
+
+    Raises ValidationFailed after the checks are written and what failed is printed.
+    """
+    from reenact.corpus.checks import outcomes_table
+    from reenact.corpus.shards import read_stage, write_stage
+    from reenact.corpus.tables import write_table
+    from reenact.reports.validation import failures_text, write_validation
+
+    frames, landmarks, actions, out = Path(frames), Path(landmarks), Path(actions), Path(out)
+    for folder, kind in ((frames, "frames"), (landmarks, "landmarks"), (actions, "actions")):
+        read_stage(folder, kind=kind)
+    (out / "stage.json").unlink(missing_ok=True)
+    clips, labels, quarantined = _read(frames, landmarks, actions)
+    outcomes, split = _check(clips, labels, quarantined, settings)
+    checks = outcomes_table(outcomes)
+    write_table(out / "checks.parquet", checks, kind="checks")
+    write_validation(out / "validation.html", checks, split)
+    failed = checks[~checks["passed"]]
+    if len(failed):
+        from reenact.progress import say
+
+        say(failures_text(failed))
+    critical = failed[failed["level"] == "critical"]
+    if len(critical) or split is None:
+        worst = critical.iloc[0]
+        raise ValidationFailed(
+            f"{len(critical)} critical check(s) failed, first: {worst['table']}: {worst['check']} "
+            f"({worst['detail'] or worst['observed']}). All of them: {out / 'checks.parquet'} and validation.html."
+        )
+    write_table(out / "split.parquet", split, kind="split")
+    by = ", ".join(sorted(set(split["by"])))
+    write_stage(out, kind="validated", split_by=by, warnings=len(failed))
+    return _result(split, checks)
+
+
+def _result(split: "pd.DataFrame", checks: "pd.DataFrame") -> StageResult:
+    counts = {f"{name}_identities": float(part["identity"].nunique()) for name, part in split.groupby("split")}
+    counts |= {"checks": float(len(checks)), "warnings": float((~checks["passed"]).sum())}
+    notes = []
+    if "time" in set(split["by"]):
+        notes.append("few identities: clips are split by time, so results are for seen identities")
+        cut = split.groupby("clip")["split"].nunique()
+        short = cut[cut == 1].index.tolist()
+        if short:
+            notes.append(f"too short to be cut, train only: {', '.join(map(str, short))}")
+    return StageResult(stage="validate_data", counts=counts, notes=tuple(notes))
+
+
+def _read(frames: Path, landmarks: Path, actions: Path) -> tuple["pd.DataFrame", "pd.DataFrame", int]:
+    """(clips, one row per stored frame with its labels, number of quarantined files)."""
+    import numpy as np
+    import pandas as pd
+
+    from reenact.corpus.shards import read_array
+    from reenact.corpus.tables import read_table
+
+    clips = read_table(frames / "clips.parquet", kind="clips")
+    parts = []
+    for shard in sorted(set(clips["shard"])):
+        table = read_table(frames / f"{shard}.parquet", kind="frames")
+        points = np.asarray(read_array(landmarks, shard, "landmarks"))
+        labelled = read_table(actions / f"{shard}.parquet", kind="actions")
+        if not len(table) == len(points) == len(labelled):
+            raise ValidationFailed(
+                f"{shard}: {len(table)} frames, {len(points)} landmarks, {len(labelled)} action units. The folders "
+                "don't belong together; run label_landmarks and label_actions again."
+            )
+        table = table.assign(
+            found=np.asarray(read_array(landmarks, shard, "found")),
+            landmarks_finite=np.isfinite(points).all(axis=(1, 2)),
+            landmarks_inside=(np.abs(points - 0.5) < 1.0).all(axis=(1, 2)),
+        )
+        labelled = labelled.drop(columns=[name for name in labelled.columns if name in table.columns])
+        parts.append(pd.concat([table.reset_index(drop=True), labelled.reset_index(drop=True)], axis=1))
+    quarantine = frames / "quarantine.parquet"
+    lost = len(read_table(quarantine, kind="quarantine")) if quarantine.exists() else 0
+    labels = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["clip", "frame", "found"])
+    return clips, labels, lost
+
+
+def _check(
+    clips: "pd.DataFrame", labels: "pd.DataFrame", quarantined: int, settings: ValidateDataSettings
+) -> tuple[list["Outcome"], "pd.DataFrame | None"]:
+    from reenact.corpus import expectations
+    from reenact.corpus.checks import Check, custom, run_checks
+    from reenact.corpus.splits import assign_splits
+
+    critical, warning = settings.critical, settings.warning
+    per_clip = expectations.per_clip(clips, labels)
+    found = labels[labels["found"].astype(bool)]
+    tables: list[tuple[str, pd.DataFrame, Sequence[Check], tuple[str, ...]]] = [
+        ("clips", per_clip, expectations.clip_checks(critical.min_clips, warning), ("clip",)),
+        ("frames", labels, expectations.frame_checks(critical.min_found), ("clip", "frame")),
+        ("labels", found, expectations.label_checks(found.columns, critical.max_fit_error, warning.max_fit_error),
+         ("clip", "frame")),
+    ]  # fmt: skip
+    outcomes = [outcome for name, table, checks, ids in tables for outcome in run_checks(name, table, checks, ids=ids)]
+    files = len(set(clips["file"])) + quarantined
+    too_many = quarantined > warning.max_quarantined * max(files, 1)
+    named = [f"{quarantined} of {files} files, see quarantine.parquet"] if too_many else []
+    outcomes.append(custom("quarantine", "few files were set aside", "warning", bad=named, of=files))
+    split = None
+    try:
+        split = assign_splits(clips, **settings.split.plain())
+    except ValidationFailed as error:
+        outcomes.append(custom("split", "every split has clips", "critical", bad=[str(error)], of=1))
+    if split is not None:
+        outcomes += expectations.split_outcomes(split, clips)
+    return outcomes, split
+
+
+def summary(out: Path) -> dict[str, Any]:
+    """Numbers of a finished validation, for reports: checks, warnings, identities per split."""
+    from reenact.corpus.tables import read_table
+
+    checks = read_table(out / "checks.parquet", kind="checks")
+    split = read_table(out / "split.parquet", kind="split")
+    identities = {str(name): int(part["identity"].nunique()) for name, part in split.groupby("split")}
+    return {"checks": len(checks), "warnings": int((~checks["passed"]).sum()), "identities": identities}

@@ -1,0 +1,181 @@
+"""Validation: good data passes, each fault is found and named, and nothing passes for being empty."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from reenact.corpus.checks import Check, run_checks
+from reenact.corpus.expectations import split_outcomes
+from reenact.corpus.shards import write_array, write_stage
+from reenact.corpus.splits import assign_splits, read_parts
+from reenact.corpus.tables import read_table, write_table
+from reenact.errors import ValidationFailed
+from reenact.faces.actions import ACTION_UNITS
+from reenact.stages.validate_data import ValidateDataSettings, validate_data
+
+COUNT = 10
+SETTINGS = ValidateDataSettings.parse({"split": {"salt": "1", "val": 0.25, "test": 0.25}}, where="validate_data")
+
+
+class Fake:
+    """A corpus of 16 made-up clips in one shard, to be damaged before it is written."""
+
+    def __init__(self):
+        names = [f"p{i:02d}" for i in range(16)]
+        rows = COUNT * len(names)
+        self.clips = pd.DataFrame(
+            {
+                "clip": names, "identity": names, "shard": "shard-00000", "start": np.arange(len(names)) * COUNT,
+                "count": COUNT, "fps": 25.0, "file": [f"{n}.mp4" for n in names],
+                "sha256": [f"{i:064x}" for i in range(len(names))], "width": 320, "height": 240,
+                "frames_read": COUNT, "frames_lost": 0, "licence": "own", "consent": "given", "source": "made up",
+                "official_split": "",
+            }
+        )  # fmt: skip
+        self.frames = pd.DataFrame(
+            {
+                "clip": np.repeat(names, COUNT), "frame": np.tile(np.arange(COUNT), len(names)),
+                "time": np.tile(np.arange(COUNT) / 25, len(names)), "crop_x": 10.0, "crop_y": 10.0, "crop_side": 200.0,
+                "box_x0": 0.2, "box_y0": 0.2, "box_x1": 0.8, "box_y1": 0.8, "score": 1.0,
+            }
+        )  # fmt: skip
+        self.landmarks = np.full((rows, 68, 2), 0.5, np.float32)
+        self.found = np.ones(rows, bool)
+        values = {name: np.full(rows, 1.0, np.float32) for name in (*ACTION_UNITS, "pitch", "yaw", "roll")}
+        self.actions = pd.DataFrame({**values, "fit_error": np.full(rows, 0.05, np.float32)})
+
+    def write(self, root):
+        folders = {name: root / name for name in ("frames", "landmarks", "actions")}
+        write_table(folders["frames"] / "clips.parquet", self.clips, kind="clips")
+        write_table(folders["frames"] / "shard-00000.parquet", self.frames, kind="frames")
+        write_array(folders["landmarks"], "shard-00000", "landmarks", self.landmarks)
+        write_array(folders["landmarks"], "shard-00000", "found", self.found)
+        write_table(folders["actions"] / "shard-00000.parquet", self.actions, kind="actions")
+        for name, folder in folders.items():
+            write_stage(folder, kind=name)
+        return {**folders, "out": root / "validated", "settings": SETTINGS}
+
+
+def checks_of(out):
+    return read_table(out / "checks.parquet", kind="checks")
+
+
+def test_good_data_passes_every_check_and_is_split(tmp_path):
+    arguments = Fake().write(tmp_path)
+    result = validate_data(**arguments)
+    assert checks_of(arguments["out"])["passed"].all()
+    assert result.counts["warnings"] == 0
+    people = {name: {p.identity for p in read_parts(arguments["out"], name)} for name in ("train", "val", "test")}
+    assert sum(map(len, people.values())) == len(set.union(*people.values())) == 16
+    page = (arguments["out"] / "validation.html").read_text()
+    assert "no critical check failed" in page
+    assert "http" not in page
+
+
+def damage_actions(fake):
+    fake.actions.loc[25, "AU12"] = 7.0
+
+
+def damage_missing(fake):
+    fake.actions.loc[33, "yaw"] = np.nan
+
+
+def damage_finite(fake):
+    fake.landmarks[47, 3, 0] = np.nan
+
+
+def damage_identity(fake):
+    fake.clips.loc[5, "identity"] = " "
+
+
+def damage_double(fake):
+    fake.frames.loc[61, "frame"] = 0
+
+
+def damage_count(fake):
+    fake.clips.loc[7, "count"] = 9
+
+
+def damage_found(fake):
+    fake.found[:100] = False
+
+
+@pytest.mark.parametrize(
+    ("damage", "check", "named"),
+    [
+        (damage_actions, "AU12: 0 to 5", "p02/5"),
+        (damage_missing, "yaw: present", "p03/3"),
+        (damage_finite, "landmarks: finite", "p04/7"),
+        (damage_identity, "identity: not blank", "p05"),
+        (damage_double, "clip, frame: each once", "p06/0"),
+        (damage_count, "count: equals the frames stored", "p07"),
+        (damage_found, "landmarks found in 50% of all frames", "p00/0"),
+    ],
+)
+def test_a_critical_fault_stops_the_run_and_names_the_row(tmp_path, capsys, damage, check, named):
+    fake = Fake()
+    damage(fake)
+    arguments = fake.write(tmp_path)
+    with pytest.raises(ValidationFailed, match="critical"):
+        validate_data(**arguments)
+    failed = checks_of(arguments["out"]).query("not passed and level == 'critical'")
+    assert failed["check"].tolist() == [check]
+    assert named in failed["detail"].iloc[0]
+    printed = capsys.readouterr().err
+    assert check in printed
+    assert named in printed
+    assert not (arguments["out"] / "stage.json").exists()
+
+
+def test_a_doubtful_corpus_is_warned_about_and_goes_on(tmp_path, capsys):
+    fake = Fake()
+    fake.actions["fit_error"] = 0.3
+    fake.clips["licence"] = "unknown"
+    arguments = fake.write(tmp_path)
+    result = validate_data(**arguments)
+    assert result.counts["warnings"] == 2
+    assert "fit_error: 0.15" in capsys.readouterr().err
+
+
+def test_labels_nobody_asked_for_may_be_absent(tmp_path):
+    fake = Fake()
+    fake.actions = fake.actions[["pitch", "yaw", "roll"]]
+    arguments = fake.write(tmp_path)
+    validate_data(**arguments)
+    assert not checks_of(arguments["out"])["check"].str.startswith("AU").any()
+
+
+def test_a_split_that_would_be_empty_is_a_critical_failure_with_advice(tmp_path):
+    fake = Fake()
+    fake.clips["official_split"] = "train"
+    arguments = fake.write(tmp_path)
+    with pytest.raises(ValidationFailed, match="test split is empty"):
+        validate_data(**arguments)
+
+
+def test_a_leak_between_splits_is_found():
+    clips = Fake().clips
+    split = assign_splits(clips, val=0.25, test=0.25, salt="1")
+    leaking = pd.concat([split, split.iloc[[0]].assign(split="other")])
+    by_name = {outcome.check: outcome for outcome in split_outcomes(leaking, clips)}
+    assert not by_name["every identity is in one split"].passed
+    assert "p00" in by_name["every identity is in one split"].detail
+    assert not by_name["parts of a clip don't overlap"].passed
+    assert all(outcome.passed for outcome in split_outcomes(split, clips))
+
+
+def test_an_identity_with_two_official_splits_stops_the_run(tmp_path):
+    fake = Fake()
+    fake.clips["official_split"] = ["train"] * 8 + ["val"] * 4 + ["test"] * 4
+    fake.clips.loc[15, "identity"] = "p00"
+    arguments = fake.write(tmp_path)
+    with pytest.raises(ValidationFailed, match="p00"):
+        validate_data(**arguments)
+
+
+def test_an_empty_table_and_a_missing_column_pass_nothing():
+    check = Check(level="critical", says="x", expectation="ExpectColumnValuesToNotBeNull", arguments={"column": "x"})
+    assert not run_checks("t", pd.DataFrame({"x": []}), [check], ids=["x"])[0].passed
+    outcome = run_checks("t", pd.DataFrame({"y": [1]}), [check], ids=["y"])[0]
+    assert not outcome.passed
+    assert outcome.observed == "could not run"
