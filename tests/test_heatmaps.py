@@ -1,0 +1,102 @@
+"""Heatmaps against a plain painting loop, and the convolution that never paints them."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from reenact.faces.heatmaps import flip_heatmaps, heatmaps, paint, profiles
+from reenact.faces.landmarks import flip_landmarks
+from reenact.nn.heatmap_conv import heatmap_conv, picture_with_heatmaps
+
+
+def painted_by_hand(landmarks, size, variance=1 / 3):
+    """One face, pixel by pixel, in float64: a 7 x 7 window on linspace(-1, 1, 7)^2 around the landmark's pixel."""
+    grid = np.linspace(-1, 1, 7)
+    result = np.zeros((len(landmarks), size, size))
+    for channel, (x, y) in enumerate(landmarks):
+        if not (np.isfinite(x) and np.isfinite(y)):
+            continue
+        column, row = int(np.floor(x * size)), int(np.floor(y * size))
+        if not (0 <= column < size and 0 <= row < size):
+            continue
+        for i in range(7):
+            for j in range(7):
+                r, c = row + i - 3, column + j - 3
+                if 0 <= r < size and 0 <= c < size:
+                    result[channel, r, c] = np.exp(-(grid[i] ** 2 + grid[j] ** 2) / (2 * variance))
+    return result
+
+
+def some_landmarks(count, seed=0, spread=0.15):
+    """Landmarks of which some lie outside the image and many near its border."""
+    random = np.random.default_rng(seed)
+    return random.uniform(-spread, 1 + spread, (count, 68, 2)).astype(np.float32)
+
+
+@pytest.mark.parametrize("size", [64, 33, 128])
+@pytest.mark.parametrize("variance", [1 / 3, 1 / 9])
+def test_equal_to_painting_pixel_by_pixel(size, variance):
+    landmarks = some_landmarks(3)
+    made = heatmaps(torch.from_numpy(landmarks), size, variance=variance).numpy()
+    wanted = np.stack([painted_by_hand(face, size, variance) for face in landmarks])
+    np.testing.assert_allclose(made, wanted, atol=1e-6)
+
+
+def test_peak_is_one_at_the_landmarks_pixel_and_the_window_is_seven_pixels():
+    landmarks = torch.full((1, 68, 2), 0.5)
+    picture = heatmaps(landmarks, 64)[0, 0]
+    assert picture.max() == picture[32, 32] == 1.0
+    assert (picture > 0).sum() == 49
+    # variance 1/3 on the window's grid: exp(-1.5) in the middle of its edge
+    assert picture[32, 35].item() == pytest.approx(np.exp(-1.5), rel=1e-6)
+
+
+def test_a_landmark_outside_the_image_has_an_empty_channel():
+    landmarks = torch.full((1, 68, 2), 0.5)
+    outside = torch.tensor([[-0.001, 0.5], [0.5, -0.2], [1.0, 0.5], [0.5, 7.0], [float("nan"), 0.5]])
+    landmarks[0, :5] = outside
+    picture = heatmaps(landmarks, 64)[0]
+    assert picture[:5].abs().sum() == 0
+    assert torch.isfinite(picture).all()
+    assert (picture[5:].amax(dim=(1, 2)) == 1).all()
+
+
+def test_flipped_heatmaps_are_heatmaps_of_the_flipped_face():
+    landmarks = some_landmarks(2, seed=1)
+    flipped = torch.from_numpy(flip_landmarks(landmarks))
+    torch.testing.assert_close(
+        flip_heatmaps(heatmaps(torch.from_numpy(landmarks), 64)), heatmaps(flipped, 64), atol=1e-6, rtol=0
+    )
+
+
+def test_flip_twice_is_identity():
+    pictures = torch.rand(2, 68, 8, 8)
+    assert torch.equal(flip_heatmaps(flip_heatmaps(pictures)), pictures)
+
+
+def test_flip_moves_the_right_eye_into_the_left_eyes_channel():
+    landmarks = torch.full((1, 68, 2), 0.5)
+    landmarks[0, 36] = torch.tensor([0.25, 0.4])  # outer corner of the person's right eye, left in the image
+    flipped = flip_heatmaps(heatmaps(landmarks, 64))
+    row, column = divmod(int(flipped[0, 45].argmax()), 64)
+    assert (row, column) == (25, 63 - 16)
+
+
+@pytest.mark.parametrize(("kernel", "stride", "padding"), [(5, 1, 1), (4, 2, 1), (3, 1, 0)])
+def test_convolution_without_painting_equals_the_ordinary_one_with_its_gradients(kernel, stride, padding):
+    torch.manual_seed(0)
+    conv = nn.Conv2d(71, 6, kernel, stride=stride, padding=padding).double()
+    image = torch.rand(3, 3, 64, 64, dtype=torch.float64, requires_grad=True)
+    factors = profiles(torch.from_numpy(some_landmarks(3, seed=2)).double(), 64)
+    results = []
+    for made in (conv(picture_with_heatmaps(image, factors)), heatmap_conv(conv, image, factors)):
+        gradients = torch.autograd.grad(made.square().sum(), [image, conv.weight, conv.bias])
+        results.append([made, *gradients])
+    for ordinary, factored in zip(*results, strict=True):
+        torch.testing.assert_close(factored, ordinary, atol=1e-9, rtol=1e-9)
+
+
+def test_painting_is_the_outer_product():
+    factors = profiles(torch.from_numpy(some_landmarks(1)), 64)
+    torch.testing.assert_close(paint(factors), torch.einsum("blh,blw->blhw", factors.rows, factors.columns))

@@ -1,0 +1,112 @@
+"""Every loss term against NumPy in float64, written from the formulas of the source document."""
+
+import numpy as np
+import pytest
+import torch
+
+from reenact.losses.adversarial import real_or_fake, towards_real
+from reenact.losses.consistency import self_consistency, triple_consistency
+from reenact.losses.identity import identity
+from reenact.losses.perceptual import gram, perceptual
+from reenact.losses.pixel import pixel
+from reenact.losses.terms import Terms
+
+
+@pytest.fixture
+def two():
+    random = np.random.default_rng(0)
+    a, b = random.uniform(-1, 1, (2, 4, 3, 16, 16))
+    return (a, b), (torch.from_numpy(a), torch.from_numpy(b))
+
+
+def test_adversarial_terms_are_cross_entropy_on_probabilities():
+    random = np.random.default_rng(1)
+    real, fake = random.uniform(0.05, 0.95, (2, 7))
+    wanted = -(np.log(real).sum() + np.log(1 - fake).sum()) / 14
+    assert real_or_fake(torch.tensor(real), torch.tensor(fake)).item() == pytest.approx(wanted, rel=1e-5)
+    assert towards_real(torch.tensor(fake)).item() == pytest.approx(-np.log(fake).mean(), rel=1e-5)
+    both = torch.nn.functional.binary_cross_entropy(
+        torch.tensor(np.concatenate([real, fake])), torch.tensor([1.0] * 7 + [0.0] * 7, dtype=torch.float64)
+    )
+    assert real_or_fake(torch.tensor(real), torch.tensor(fake)).item() == pytest.approx(both.item(), rel=1e-5)
+
+
+def test_a_certain_discriminator_leaves_losses_and_gradients_finite():
+    probability = torch.tensor([0.0, 1.0], requires_grad=True)
+    loss = towards_real(probability) + real_or_fake(probability, probability)
+    loss.backward()
+    assert torch.isfinite(loss)
+    assert torch.isfinite(probability.grad).all()
+
+
+def test_pixel_is_the_mean_square(two):
+    (a, b), (A, B) = two
+    assert pixel(A, B).item() == pytest.approx(((a - b) ** 2).mean(), rel=1e-9)
+
+
+@pytest.mark.parametrize("loss", [self_consistency, triple_consistency])
+def test_consistency_squares_the_mean_distance_of_each_image(loss, two):
+    (a, b), (A, B) = two
+    wanted = np.mean([np.abs(x - y).mean() ** 2 for x, y in zip(a, b, strict=True)])
+    assert loss(A, B).item() == pytest.approx(wanted, rel=1e-9)
+
+
+def test_triple_consistency_pulls_on_both_branches(two):
+    _, (A, B) = two
+    A.requires_grad_(), B.requires_grad_()
+    triple_consistency(A, B).backward()
+    assert A.grad.abs().sum() > 0
+    assert B.grad.abs().sum() > 0
+
+
+def test_gram_is_made_of_each_image_on_its_own():
+    x = np.random.default_rng(2).normal(size=(3, 5, 4, 6))
+    wanted = [np.einsum("chw,dhw->cd", one, one) / (5 * 4 * 6) for one in x]
+    np.testing.assert_allclose(gram(torch.from_numpy(x)).numpy(), wanted, rtol=1e-5)
+
+
+def some_maps(seed, batch=3):
+    random = np.random.default_rng(seed)
+    return [random.normal(size=(batch, 4 * 2**i, 16 // 2**i, 16 // 2**i)) for i in range(4)]
+
+
+def test_perceptual_sums_layers_and_the_style_of_the_third():
+    a, b = some_maps(3), some_maps(4)
+    wanted = sum(np.abs(x - y).mean() for x, y in zip(a, b, strict=True))
+    C, H, W = a[2].shape[1:]
+    styles = []
+    for x, y in zip(a[2], b[2], strict=True):
+        fx, fy = x.reshape(C, -1), y.reshape(C, -1)
+        styles.append(np.sqrt((((fx @ fx.T - fy @ fy.T) / (C * H * W)) ** 2).sum()))
+    wanted += np.mean(styles)
+    made = perceptual([torch.from_numpy(x) for x in a], [torch.from_numpy(y) for y in b])
+    assert made.item() == pytest.approx(wanted, rel=1e-5)
+
+
+def test_losses_of_a_batch_are_the_mean_of_its_images(two):
+    _, (A, B) = two
+    maps = [[torch.from_numpy(x) for x in some_maps(seed)] for seed in (5, 6)]
+    for loss, a, b in ((pixel, A, B), (self_consistency, A, B), (identity, A, B)):
+        alone = torch.stack([loss(x[None], y[None]) for x, y in zip(a, b, strict=True)]).mean()
+        torch.testing.assert_close(loss(a, b).double(), alone.double(), rtol=1e-5, atol=1e-7)
+    alone = torch.stack(
+        [perceptual([x[i : i + 1] for x in maps[0]], [y[i : i + 1] for y in maps[1]]) for i in range(3)]
+    )
+    torch.testing.assert_close(perceptual(*maps), alone.mean(), rtol=1e-5, atol=1e-7)
+
+
+def test_equal_pictures_cost_nothing_and_have_no_wild_gradient():
+    maps = [torch.from_numpy(x).float().requires_grad_() for x in some_maps(7)]
+    loss = perceptual(maps, [x.detach().clone() for x in maps]) + identity(maps[0], maps[0].detach())
+    loss.backward()
+    assert loss.item() == 0
+    assert all(torch.isfinite(x.grad).all() for x in maps)
+
+
+def test_a_term_of_weight_zero_is_never_computed():
+    def forbidden():
+        raise AssertionError("computed")
+
+    total, values = Terms(a=(2.0, lambda: torch.tensor(3.0)), b=(0.0, forbidden)).total()
+    assert total.item() == 6
+    assert values.keys() == {"a"}
