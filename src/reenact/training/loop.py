@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import cast
 
 import torch
 from lightning_fabric import Fabric
@@ -170,7 +171,7 @@ class Training:
     def _optimisers(self, number: int, phase: Phase) -> list[Optimizer]:
         """The phase's optimisers, where they stood if this phase was interrupted."""
         groups = [phase.generator, *([phase.discriminator] if phase.discriminator else [])]
-        optimisers = [self.fabric.setup_optimizers(adam(self.system, group)) for group in groups]
+        optimisers = [cast(Optimizer, self.fabric.setup_optimizers(adam(self.system, group))) for group in groups]
         if self.state.optimisers and self.state.phase == number:
             for optimiser, values in zip(optimisers, self.state.optimisers, strict=True):
                 optimiser.load_state_dict(values)
@@ -241,7 +242,7 @@ def _descend(fabric: Fabric, optimiser: Optimizer, loss: Tensor) -> None:
     if fabric.world_size > 1:
         gradients = [w.grad for group in optimiser.param_groups for w in group["params"] if w.grad is not None]
         mean = fabric.all_reduce(nn.utils.parameters_to_vector(gradients), reduce_op="mean")
-        nn.utils.vector_to_parameters(mean, gradients)
+        nn.utils.vector_to_parameters(cast(Tensor, mean), gradients)
     optimiser.step()
 
 

@@ -124,7 +124,7 @@ class S3Store:
             endpoint = self.client.meta.endpoint_url
             raise StorageError(
                 f"{self.where}: can't {what} at {endpoint} ({error}). Check checkpoints.uri, the bucket, "
-                "AWS_ENDPOINT_URL and the AWS credentials; a restart continues from the last checkpoint that was written."
+                "AWS_ENDPOINT_URL and the AWS credentials; a restart continues from the last checkpoint written."
             ) from error
 
 

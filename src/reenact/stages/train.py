@@ -1,0 +1,242 @@
+"""Train one branch: a system in one variant with one seed."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Field
+
+from reenact.backbones.settings import FeatureSettings
+from reenact.config import Runtime
+from reenact.stages.result import StageResult
+from reenact.systems.branch import Branch
+from reenact.tracking.connect import TrackingSettings
+from reenact.training.settings import CheckpointSettings, LoopSettings
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
+    from reenact.backbones.features import Features
+    from reenact.systems.protocol import System
+    from reenact.training.checkpoints import Checkpoints
+    from reenact.training.loop import Training
+    from reenact.training.state import State
+    from reenact.training.tracker import Tracker
+
+_VALIDATION_SEED = 0  # the same pairs for every branch, whatever its own seed
+
+
+class TrainSettings(LoopSettings):
+    """Block `train` of params.yaml."""
+
+    size: int = Field(default=64, ge=16)  # side of the pictures in pixels
+    flip: bool = True  # mirror half of the samples
+    features: FeatureSettings = Field(default_factory=FeatureSettings)
+
+
+def train(
+    *,
+    frames: Path,
+    landmarks: Path,
+    actions: Path,
+    validated: Path,
+    guide: Path,
+    out: Path,
+    branch: Branch,
+    settings: TrainSettings,
+    system_settings: Mapping[str, Any],
+    checkpoints: CheckpointSettings,
+    tracking: TrackingSettings,
+    runtime: Runtime,
+) -> StageResult:
+    """Train `branch` and write `status.json`, the chosen weights, the history and pictures over time into `out`.
+
+    `system_settings` is the block `systems.SYSTEM` of params.yaml. A training that finds itself sick ends as a status
+    record `failed` with its reason, and the stage ends well; what happens to the process is raised. A restart goes on
+    from its newest checkpoint; a finished training is taken as it is.
+    """
+    import torch
+
+    from reenact.errors import SettingsError, TrainingFailed
+    from reenact.systems.catalogue import build_system
+    from reenact.tracking.runs import branch_run
+    from reenact.training.checkpoints import open_checkpoints
+    from reenact.training.device import make_fabric
+    from reenact.training.state import State
+
+    began = time.monotonic()
+    fabric = make_fabric(runtime)
+    folders = {"frames": frames, "landmarks": landmarks, "actions": actions, "validated": validated}
+    features, facts = _facts(branch, settings, system_settings, folders, guide, runtime, device=fabric.device.type)
+    key = str(facts["key"])
+    store = open_checkpoints(checkpoints, branch=branch.name, key=key)
+    finished = store.finished()
+    state, reason, training = State(), "", None
+    notes: tuple[str, ...] = ()
+    params = {name: facts[name] for name in ("train", "system_settings", "runtime")}
+    (out / "stage.json").unlink(missing_ok=True)  # what stands here is not finished until it is written again
+    tags = {**{name: str(value) for name, value in asdict(branch).items()}, "data_hash": str(facts["data"])}
+    with branch_run(tracking, key=key, name=branch.name, params=params, tags=tags) as tracker:
+        try:
+            torch.manual_seed(branch.seed)
+            system = build_system(branch.system, branch.variant, system_settings, size=settings.size, features=features)
+            training, notes = _training(system, branch, settings, folders, fabric=fabric, readers=runtime.workers,
+                                        tracker=tracker, checkpoints=store)  # fmt: skip
+            if finished is None:
+                try:
+                    training.run()
+                finally:
+                    state = training.state
+                store.finish(state.step, state.record())
+            else:
+                state = State.read(finished)
+        except (TrainingFailed, SettingsError) as error:
+            reason = str(error)
+        if fabric.is_global_zero:
+            status = {
+                **facts,
+                "status": "failed" if reason else "trained",
+                "reason": reason,
+                "notes": list(notes),
+                "steps": state.step,
+                "samples": state.step * settings.batch,
+                "training_seconds": round(state.seconds, 3),
+                "stage_seconds": round(time.monotonic() - began, 3),
+                "taken_finished": finished is not None,
+                "mlflow_run_id": tracker.run_id,
+            }
+            _write(out, status, state, training, settings)
+            _report(tracker, status, out)
+    counts = {"samples": float(state.step * settings.batch), "seconds": state.seconds}
+    return StageResult(stage="train", counts=counts, notes=(reason,) if reason else notes)
+
+
+def _facts(
+    branch: Branch,
+    settings: TrainSettings,
+    system_settings: Mapping[str, Any],
+    folders: Mapping[str, Path],
+    guide: Path,
+    runtime: Runtime,
+    *,
+    device: str,
+) -> "tuple[Features | None, dict[str, Any]]":
+    """The feature network, and all that decides the weights, with its hash as `key`."""
+    import torch
+
+    from reenact.backbones.features import load_features
+    from reenact.systems.catalogue import system_card
+    from reenact.systems.catalogue import system_settings as settings_of
+    from reenact.training.keys import data_hash, training_key
+
+    card = system_card(branch.system)
+    features = load_features(guide, settings.features) if card.needs_features else None
+    read = {kind: folder for kind, folder in folders.items() if kind != "actions" or set(card.labels) - {"landmarks"}}
+    facts = {
+        "branch": branch.name,
+        **asdict(branch),
+        "train": settings.plain(),
+        "system_settings": settings_of(branch.system, branch.variant, system_settings).plain(),
+        "features": None if features is None else {"name": features.name, "sha256": features.sha256},
+        # these change float sums: equal bits need them equal
+        "runtime": {"threads": runtime.threads, "device": device, "precision": runtime.precision},
+        "torch": torch.__version__,
+        "data": data_hash(read),
+    }
+    return features, {**facts, "key": training_key(**facts)}
+
+
+def _training(
+    system: "System",
+    branch: Branch,
+    settings: TrainSettings,
+    folders: Mapping[str, Path],
+    *,
+    fabric: "Fabric",
+    readers: int,
+    tracker: "Tracker",
+    checkpoints: "Checkpoints",
+) -> "tuple[Training, tuple[str, ...]]":
+    """The training as it is to run, and sentences on clips that can't be used."""
+    from reenact.corpus.corpus import Corpus
+    from reenact.corpus.sampling import Sampler
+    from reenact.corpus.splits import read_parts
+    from reenact.errors import BadInput
+    from reenact.training.faults import faults_of
+    from reenact.training.loop import Training
+    from reenact.training.pictures import probe_numbers
+    from reenact.training.validation import Validation
+
+    needs_actions = set(system.labels) - {"landmarks"}
+    corpus = Corpus(
+        folders["frames"], landmarks=folders["landmarks"], actions=folders["actions"] if needs_actions else None
+    )
+    parts = read_parts(folders["validated"], "train")
+    samplers = {
+        phase.name: Sampler(
+            corpus, parts, size=settings.size, seed=branch.seed, labels=system.labels, sources=phase.sources,
+            third=phase.third, pairs=phase.pairs, flip=settings.flip,
+        )
+        for phase in system.phases
+    }  # fmt: skip
+    notes = list(dict.fromkeys(note for sampler in samplers.values() for note in sampler.notes))
+    watched = next(iter(samplers.values()))
+    validation = None
+    if settings.validate_pairs:
+        try:
+            watched = Sampler(
+                corpus, read_parts(folders["validated"], "val"), size=settings.size, seed=_VALIDATION_SEED,
+                labels=system.labels, sources=max(phase.sources for phase in system.phases), flip=False,
+            )  # fmt: skip
+            validation = Validation(
+                sampler=watched, pairs=settings.validate_pairs, batch=settings.batch, device=fabric.device
+            )
+        except BadInput as error:
+            notes.append(f"validation: {error} The last weights are handed on.")
+    probes = watched.batch(probe_numbers(watched, settings.probes), fabric.device) if settings.probes else None
+    training = Training(
+        system=system, branch=branch.name, seed=branch.seed, settings=settings, fabric=fabric, tracker=tracker,
+        sampler=lambda phase: samplers[phase.name], checkpoints=checkpoints, validation=validation, probes=probes,
+        faults=faults_of(branch.name), readers=readers,
+    )  # fmt: skip
+    return training, tuple(notes)
+
+
+def _write(
+    out: Path, status: Mapping[str, Any], state: "State", training: "Training | None", settings: TrainSettings
+) -> None:
+    """The stage's files; a failed training leaves its history and pictures, but no weights."""
+    import cv2
+    import pandas as pd
+
+    from reenact.atomic import atomic_file, write_json
+    from reenact.corpus.shards import write_stage
+    from reenact.corpus.tables import write_table
+    from reenact.systems.store import save_system
+    from reenact.training.pictures import over_time
+    from reenact.training.state import load_weights
+
+    rows = [(step, step * settings.batch, seconds, name, value) for step, seconds, name, value in state.history]
+    history = pd.DataFrame(rows, columns=["step", "samples", "seconds", "name", "value"])
+    write_table(out / "history.parquet", history, kind="history")
+    if training is not None and training.probes is not None and state.snapshots:
+        picture = over_time(training.probes, state.snapshots)
+        with atomic_file(out / "samples.png") as temporary:
+            cv2.imwrite(str(temporary), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+    chosen = None
+    if training is not None and state.best is not None and status["status"] == "trained":
+        chosen = {"step": state.best.step, "value": state.best.value, "rule": settings.choose.plain()}
+        load_weights(training.system, state.best.weights)
+        known = ("branch", "variant", "seed", "key", "data", "torch")
+        save_system(out, training.system, {**{name: status[name] for name in known}, "chosen": chosen})
+    write_json(out / "status.json", {**status, "chosen": chosen})
+    write_stage(out, kind="model", branch=status["branch"], status=status["status"], key=status["key"])
+
+
+def _report(tracker: Any, status: Mapping[str, Any], out: Path) -> None:
+    tracker.tags({"status": status["status"], "reason": status["reason"], "key": status["key"]})
+    for name in ("status.json", "samples.png", "history.parquet"):
+        if (out / name).exists():
+            tracker.artifact(out / name, "train")
