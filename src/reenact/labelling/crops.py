@@ -70,11 +70,21 @@ def landmarks_of_crop(
 
 
 def _smooth(values: NDArray[np.float64], times: NDArray[np.float64], seconds: float) -> NDArray[np.float64]:
-    """Gaussian average of (N, C) over time; gaps in the frame numbers are respected. Memory: N times the window."""
-    order = np.empty_like(values)
+    """(N, C) over time: at each time the line that fits the Gaussian-weighted neighbours best, read off there.
+
+    A line and not a mean, or a moving head would be left behind at both ends of a clip; gaps in time are respected.
+    """
+    smoothed = np.empty_like(values)
     starts = np.searchsorted(times, times - 3 * seconds)
     ends = np.searchsorted(times, times + 3 * seconds, side="right")
     for row, (start, end) in enumerate(zip(starts, ends, strict=True)):
-        weights = np.exp(-0.5 * np.square((times[start:end] - times[row]) / seconds))
-        order[row] = weights @ values[start:end] / weights.sum()
-    return order
+        away = (times[start:end] - times[row]) / seconds
+        weights = np.exp(-0.5 * np.square(away))
+        total, first, second = weights.sum(), weights @ away, weights @ np.square(away)
+        spread = total * second - first**2
+        if spread > 1e-6 * total**2:
+            weights = weights * (second - first * away) / spread
+        else:
+            weights = weights / total
+        smoothed[row] = weights @ values[start:end]
+    return smoothed

@@ -1,0 +1,252 @@
+"""Finding, following and cropping faces; shards that can be interrupted, repeated and shared out."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from face_videos import face_at, room, square_faces, walk, write_video
+
+from reenact.config import Runtime
+from reenact.corpus.corpus import Corpus
+from reenact.corpus.tables import read_table
+from reenact.hashing import hash_tree
+from reenact.labelling.backend import Box
+from reenact.labelling.crops import Crop, cut_out, steady_crops
+from reenact.labelling.tracking import CutFinder, TrackedFrame
+from reenact.stages.extract_frames import ExtractFramesSettings, extract_frames
+from reenact.stages.fetch_data import FetchDataSettings, fetch_data
+from reenact.stages.label_actions import LabelActionsSettings, label_actions
+from reenact.stages.label_landmarks import LabelLandmarksSettings, label_landmarks
+
+__all__ = ["square_faces"]
+ONE = Runtime(workers=1)
+
+
+def fetch(folder: Path, count: int = 3) -> Path:
+    """`count` clips of squares in one corpus folder."""
+    for number in range(count):
+        write_video(folder / "in" / f"clip{number}.mp4", walk(10 + number, seed=number, person=number))
+    fetch_data(videos=folder / "in", out=folder / "videos", settings=FetchDataSettings())
+    return folder / "videos"
+
+
+def chain(videos: Path, out: Path, runtime: Runtime, **settings: object) -> None:
+    """Extraction and both label stages."""
+    chosen = ExtractFramesSettings.parse({"size": 64, "shard_clips": 2, **settings}, where="extract_frames")
+    extract_frames(videos=videos, out=out / "frames", settings=chosen, runtime=runtime)
+    label_landmarks(frames=out / "frames", out=out / "landmarks", settings=LabelLandmarksSettings(), runtime=runtime)
+    label_actions(
+        frames=out / "frames", landmarks=out / "landmarks", out=out / "actions", settings=LabelActionsSettings(), runtime=runtime
+    )
+
+
+def test_a_crop_that_reaches_beyond_the_picture_repeats_its_border() -> None:
+    image = np.zeros((20, 30, 3), dtype=np.uint8)
+    image[:, :, 0] = np.arange(20)[:, None]
+    image[:, :, 1] = np.arange(30)
+    crop = cut_out(image, Crop(-5, -4, 40), 40)
+    rows, columns = np.clip(np.arange(40) - 4, 0, 19), np.clip(np.arange(40) - 5, 0, 29)
+    np.testing.assert_array_equal(crop, image[rows][:, columns])
+    assert cut_out(image, Crop(100, 100, 10), 8).shape == (8, 8, 3)
+
+
+def test_shrinking_averages_areas() -> None:
+    image = np.random.default_rng(0).integers(0, 256, (64, 64, 3)).astype(np.uint8)
+    shrunk = cut_out(image, Crop(0, 0, 64), 16)
+    means = image.reshape(16, 4, 16, 4, 3).mean(axis=(1, 3))
+    assert np.abs(shrunk - means).max() <= 1
+
+
+def test_crops_stay_steady_under_noise_and_follow_motion() -> None:
+    rng = np.random.default_rng(0)
+    true = np.stack([300 + 60 * np.sin(np.arange(100) / 25), np.full(100, 200.0)], axis=1)
+    noisy = true + rng.normal(0, 3, true.shape)
+    stretch = [
+        TrackedFrame(n, (float(x), float(y)), float(100 + rng.normal(0, 6)), Box(0, 0, 1, 1), 0.0) for n, (x, y) in enumerate(noisy)
+    ]
+    crops = steady_crops(stretch, fps=25.0, scale=2.5)
+    centres = np.array([(crop.x + crop.side / 2, crop.y + crop.side / 2) for crop in crops])
+    assert np.abs(centres - true).max() < 6
+    assert np.abs(np.diff(centres - true, axis=0)).mean() < 0.35 * np.abs(np.diff(noisy - true, axis=0)).mean()
+    sides = np.array([crop.side for crop in crops])
+    assert 0.95 * 250 < sides.min() <= sides.max() < 1.05 * 250
+
+
+def test_cuts_are_found_and_fast_heads_or_lights_are_no_cuts() -> None:
+    def cuts(frames: list[np.ndarray]) -> list[int]:
+        finder = CutFinder()
+        return [n for n, frame in enumerate(frames) if finder(cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY))]
+
+    assert cuts([*walk(10), *walk(10, seed=5)]) == [10]
+    assert cuts([face_at(room(0), 80 + 8 * n, 100) for n in range(20)]) == []
+    brighter = [np.clip(frame.astype(int) + 40, 0, 255).astype(np.uint8) for frame in walk(10)]
+    assert cuts([*walk(10), *brighter]) == []
+
+
+@pytest.mark.usefixtures("square_faces")
+def test_the_face_lies_in_the_middle_of_its_crop(tmp_path: Path) -> None:
+    chain(fetch(tmp_path), tmp_path, ONE)
+    corpus = Corpus(tmp_path / "frames", landmarks=tmp_path / "landmarks", actions=tmp_path / "actions")
+    assert [clip.count for clip in corpus.clips] == [10, 11, 12]
+    assert {clip.shard for clip in corpus.clips} == {"shard-00000", "shard-00001"}
+    for clip in corpus.clips:
+        landmarks = corpus.landmarks(clip)
+        assert corpus.found(clip).all()
+        assert np.abs(landmarks[:, 28] - 0.5).max() < 0.06
+        extent = (landmarks.max(axis=1) - landmarks.min(axis=1)).max(axis=1)
+        assert np.abs(extent * 2.5 - 1).max() < 0.1
+        image = corpus.image(clip, 0)
+        x, y = (landmarks[0, 30] * 64).astype(int)
+        assert image[y, x].mean() > 180  # the white square
+        assert np.abs(corpus.pose(clip)).max() < 12
+        assert corpus.visibility(clip).shape == (clip.count, 68)
+        np.testing.assert_allclose(corpus.landmarks3d(clip)[..., :2], landmarks, atol=0.06)
+
+
+@pytest.mark.usefixtures("square_faces")
+def test_boxes_and_crops_lead_back_to_the_video(tmp_path: Path) -> None:
+    chain(fetch(tmp_path, 1), tmp_path, ONE)
+    table = read_table(tmp_path / "frames" / "shard-00000.parquet", kind="frames")
+    x = table["crop_x"] + table["crop_side"] * (table["box_x0"] + table["box_x1"]) / 2
+    expected = 160 + 12 * np.sin(table["frame"] / 6)
+    assert np.abs(x - expected).max() < 4
+
+
+@pytest.mark.usefixtures("square_faces")
+def test_jpeg_holds_nearly_the_same_pictures_as_raw(tmp_path: Path) -> None:
+    videos = fetch(tmp_path, 1)
+    chain(videos, tmp_path / "raw", ONE)
+    chain(videos, tmp_path / "jpeg", ONE, codec="jpeg")
+    raw, jpeg = Corpus(tmp_path / "raw" / "frames"), Corpus(tmp_path / "jpeg" / "frames")
+    difference = raw.image(raw.clips[0], 3).astype(int) - jpeg.image(jpeg.clips[0], 3)
+    assert np.abs(difference).mean() < 4
+    assert not list((tmp_path / "jpeg" / "frames").glob("*.frames.npy"))
+
+
+@pytest.mark.usefixtures("square_faces")
+def test_every_nth_frame_and_no_more_than_the_maximum(tmp_path: Path) -> None:
+    chain(fetch(tmp_path, 3), tmp_path, ONE, every=2, max_frames=5)
+    corpus = Corpus(tmp_path / "frames")
+    assert all(list(corpus.frame_table(clip)["frame"]) == [0, 2, 4, 6, 8] for clip in corpus.clips)
+    assert corpus.clips[0].fps == 12.5
+
+
+@pytest.mark.usefixtures("square_faces")
+def test_a_second_run_does_nothing_and_a_new_setting_everything(tmp_path: Path) -> None:
+    videos = fetch(tmp_path)
+    chain(videos, tmp_path, ONE)
+    stamps = {path: path.stat().st_mtime_ns for path in tmp_path.glob("*/shard-*")}
+    chain(videos, tmp_path, ONE)
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.glob("*/shard-*")} == stamps
+    chain(videos, tmp_path, ONE, crop_scale=2.0)
+    assert all(path.stat().st_mtime_ns != stamps[path] for path in tmp_path.glob("*/shard-*"))
+
+
+@pytest.mark.usefixtures("square_faces")
+def test_only_the_shard_of_a_changed_clip_is_made_again_and_old_shards_go(tmp_path: Path) -> None:
+    chain(fetch(tmp_path, 5), tmp_path, ONE)
+    first = tmp_path / "frames" / "shard-00000.frames.npy"
+    stamp = first.stat().st_mtime_ns
+    (tmp_path / "in" / "clip4.mp4").unlink()
+    write_video(tmp_path / "in" / "clip3.mp4", walk(7, seed=9))
+    fetch_data(videos=tmp_path / "in", out=tmp_path / "videos", settings=FetchDataSettings())
+    chain(tmp_path / "videos", tmp_path, ONE)
+    assert first.stat().st_mtime_ns == stamp
+    assert [clip.count for clip in Corpus(tmp_path / "frames").clips] == [10, 11, 12, 7]
+    assert not list(tmp_path.glob("*/shard-00002*"))
+
+
+@pytest.mark.usefixtures("square_faces")
+def test_a_damaged_or_unmarked_shard_is_made_again(tmp_path: Path) -> None:
+    videos = fetch(tmp_path, 2)
+    chain(videos, tmp_path, ONE)
+    before = hash_tree(tmp_path / "frames")
+    with (tmp_path / "frames" / "shard-00000.frames.npy").open("r+b") as stream:
+        stream.truncate(1000)
+    chain(videos, tmp_path, ONE)
+    assert hash_tree(tmp_path / "frames") == before
+
+
+def test_fetch_names_people_by_folder_and_reads_their_source(tmp_path: Path) -> None:
+    for name in ("ana/one.mp4", "ana/two.mp4", "ben/one.mp4", "carl.mp4"):
+        write_video(tmp_path / "in" / name, walk(2))
+    (tmp_path / "in" / "source.yaml").write_text("licence: CC-BY-4.0\nsource: own recording\n")
+    (tmp_path / "in" / "ben" / "source.yaml").write_text("consent: withdrawn\n")
+    fetch_data(videos=tmp_path / "in", out=tmp_path / "out", settings=FetchDataSettings())
+    table = read_table(tmp_path / "out" / "clips.parquet", kind="videos").set_index("clip")
+    assert dict(table["identity"]) == {"ana--one": "ana", "ana--two": "ana", "ben--one": "ben", "carl": "carl"}
+    assert (table["licence"] == "CC-BY-4.0").all()
+    assert table.loc["ben--one", "consent"] == "withdrawn"
+    original, brought = tmp_path / "in" / "carl.mp4", tmp_path / "out" / "carl.mp4"
+    assert brought.read_bytes() == original.read_bytes()
+    assert brought.stat().st_ino != original.stat().st_ino  # nothing done to ours may reach the person's own file
+
+
+SLOW_RUN = """
+import sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[3])
+import face_videos
+from reenact.config import Runtime
+from reenact.labelling import backends
+from test_extraction import chain
+backends.detector = lambda *_: face_videos.SquareDetector()
+class Slow(face_videos.SquarePredictor):
+    def __call__(self, gray, box):
+        import time
+        time.sleep(float(sys.argv[4]))
+        return super().__call__(gray, box)
+backends.landmark_predictor = lambda *_: Slow()
+backends.backend_facts = lambda *_: {"backend": "squares"}
+chain(Path(sys.argv[1]), Path(sys.argv[2]), Runtime(workers=1))
+"""
+
+
+@pytest.mark.usefixtures("square_faces")
+def test_killed_in_the_middle_and_run_again_gives_the_same_corpus(tmp_path: Path) -> None:
+    videos = fetch(tmp_path, 4)
+    chain(videos, tmp_path / "whole", ONE)
+    command = [sys.executable, "-c", SLOW_RUN, str(videos), str(tmp_path / "killed"), str(Path(__file__).parent)]
+    process = subprocess.Popen([*command, "0.03"], stderr=subprocess.DEVNULL)
+    frames = tmp_path / "killed" / "frames"
+    deadline = time.monotonic() + 60
+    while not list(frames.glob("*.done.json")) and time.monotonic() < deadline and process.poll() is None:
+        time.sleep(0.01)
+    time.sleep(0.1)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert list(frames.glob("*.done.json"))
+    assert not (frames / "stage.json").exists()
+    first = frames / "shard-00000.frames.npy"
+    stamp = first.stat().st_mtime_ns
+    chain(videos, tmp_path / "killed", ONE)
+    assert first.stat().st_mtime_ns == stamp
+    assert hash_tree(tmp_path / "killed") == hash_tree(tmp_path / "whole")
+
+
+def real_clips() -> Path:
+    """The folder of real videos."""
+    folder = os.environ.get("REENACT_REAL_DATA")
+    if not folder:
+        pytest.skip("REENACT_REAL_DATA names no folder of real videos")
+    return Path(folder) / "clips"
+
+
+@pytest.mark.real
+def test_real_clips_give_the_same_corpus_with_one_and_two_workers(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    for name in ("d0.mp4", "s13.mp4"):
+        (tmp_path / "in" / name).write_bytes((real_clips() / name).read_bytes())
+    fetch_data(videos=tmp_path / "in", out=tmp_path / "videos", settings=FetchDataSettings())
+    for workers in (1, 2):
+        chain(tmp_path / "videos", tmp_path / str(workers), Runtime(workers=workers), shard_clips=1, max_frames=40)
+    assert hash_tree(tmp_path / "1") == hash_tree(tmp_path / "2")
+    corpus = Corpus(tmp_path / "1" / "frames", landmarks=tmp_path / "1" / "landmarks")
+    assert [clip.count for clip in corpus.clips] == [40, 40]
+    assert all(corpus.found(clip).all() for clip in corpus.clips)
