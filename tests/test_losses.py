@@ -62,7 +62,7 @@ def test_triple_consistency_pulls_on_both_branches(two):
 def test_gram_is_made_of_each_image_on_its_own():
     x = np.random.default_rng(2).normal(size=(3, 5, 4, 6))
     wanted = [np.einsum("chw,dhw->cd", one, one) / (5 * 4 * 6) for one in x]
-    np.testing.assert_allclose(gram(torch.from_numpy(x)).numpy(), wanted, rtol=1e-5)
+    np.testing.assert_allclose(gram(torch.from_numpy(x)).numpy(), wanted, rtol=1e-4, atol=1e-6)
 
 
 def some_maps(seed, batch=3):
@@ -89,10 +89,8 @@ def test_losses_of_a_batch_are_the_mean_of_its_images(two):
     for loss, a, b in ((pixel, A, B), (self_consistency, A, B), (identity, A, B)):
         alone = torch.stack([loss(x[None], y[None]) for x, y in zip(a, b, strict=True)]).mean()
         torch.testing.assert_close(loss(a, b).double(), alone.double(), rtol=1e-5, atol=1e-7)
-    alone = torch.stack(
-        [perceptual([x[i : i + 1] for x in maps[0]], [y[i : i + 1] for y in maps[1]]) for i in range(3)]
-    )
-    torch.testing.assert_close(perceptual(*maps), alone.mean(), rtol=1e-5, atol=1e-7)
+    one_by_one = [perceptual([x[i : i + 1] for x in maps[0]], [y[i : i + 1] for y in maps[1]]) for i in range(3)]
+    torch.testing.assert_close(perceptual(*maps), torch.stack(one_by_one).mean(), rtol=1e-5, atol=1e-7)
 
 
 def test_equal_pictures_cost_nothing_and_have_no_wild_gradient():
