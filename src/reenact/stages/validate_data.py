@@ -124,7 +124,7 @@ def _read(frames: Path, landmarks: Path, actions: Path) -> tuple["pd.DataFrame",
         table = table.assign(
             found=np.asarray(read_array(landmarks, shard, "found")),
             landmarks_finite=np.isfinite(points).all(axis=(1, 2)),
-            landmarks_inside=(np.abs(points - 0.5) < 1.0).all(axis=(1, 2)),
+            landmarks_inside=np.asarray(np.abs(points - 0.5).max(axis=(1, 2)) < 1.0),
         )
         labelled = labelled.drop(columns=[name for name in labelled.columns if name in table.columns])
         parts.append(pd.concat([table.reset_index(drop=True), labelled.reset_index(drop=True)], axis=1))

@@ -52,9 +52,9 @@ class Tracker:
         if len(self._points) >= _BATCH or time.monotonic() >= self._next_call:
             self.flush()
 
-    def image(self, name: str, image: NDArray[np.uint8], step: int) -> None:
+    def image(self, name: str, picture: NDArray[np.uint8], step: int) -> None:
         """An RGB uint8 (H, W, 3) picture at a step; MLflow shows the steps of one name as a slider."""
-        self._others.append(lambda client, run: _log_image(client, run, name, image, step))
+        self._others.append(lambda client, run: _log_image(client, run, name, picture, step))
         self.flush()
 
     def artifact(self, path: Path, folder: str | None = None) -> None:

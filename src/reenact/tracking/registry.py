@@ -1,0 +1,199 @@
+"""Versions of one registered model: any system, one signature, its own code and weights inside.
+
+The weights travel as safetensors with the card they were saved with, and are built by the project's code that travels
+beside them: loading a version executes no pickle and needs no checkout of this repository.
+"""
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version as installed
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from reenact.config import Settings
+from reenact.tracking.connect import TrackingSettings, connect, tracking_uri
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.models import ModelSignature
+
+CHALLENGER = "challenger"
+SYNTHETIC = "Every picture this model draws is synthetic. Say so wherever one is shown."
+_REQUIREMENTS = ("mlflow", "numpy", "pandas", "pyarrow", "pydantic", "safetensors", "torch")
+_SCRIPT = """\
+from mlflow.models import set_model
+from reenact.tracking.served_model import ServedModel
+
+set_model(ServedModel())
+"""
+
+
+class RegistrySettings(Settings):
+    """Block `registry`."""
+
+    model: str = "reenact"  # the registered model that all systems register versions of
+
+
+@dataclass(frozen=True, kw_only=True)
+class Version:
+    """A registered version."""
+
+    model: str
+    version: str
+    uri: str  # models:/NAME/VERSION
+    run_id: str
+    new: bool  # False: these weights with this lineage were registered before
+
+
+def signature() -> "ModelSignature":
+    """Inputs, parameters and output of every system; what a system ignores is given all the same.
+
+    Pictures are RGB in [-1, 1], landmarks in crop coordinates 0..1, action units 0..5, pose in degrees.
+    Edits are added to the driving labels; a system that reads landmarks only ignores them.
+    """
+    import numpy as np
+    from mlflow.models import ModelSignature
+    from mlflow.types import ParamSchema, ParamSpec, Schema, TensorSpec
+
+    shapes = {
+        "sources": (-1, -1, 3, -1, -1),
+        "source_landmarks": (-1, -1, 68, 2),
+        "source_actions": (-1, -1, 17),
+        "source_pose": (-1, -1, 3),
+        "driving_landmarks": (-1, 68, 2),
+        "driving_actions": (-1, 17),
+        "driving_pose": (-1, 3),
+    }
+    float32 = np.dtype(np.float32)
+    return ModelSignature(
+        inputs=Schema([TensorSpec(float32, shape, name) for name, shape in shapes.items()]),
+        outputs=Schema([TensorSpec(float32, (-1, 3, -1, -1))]),
+        params=ParamSchema(
+            [
+                ParamSpec("edit_actions", "double", [0.0] * 17, (-1,)),
+                ParamSpec("edit_pose", "double", [0.0] * 3, (-1,)),
+            ]
+        ),
+    )
+
+
+def register_model(
+    folder: Path,
+    *,
+    tracking: TrackingSettings,
+    settings: RegistrySettings,
+    tags: Mapping[str, str],
+    run_id: str = "",
+    description: str = "",
+) -> Version:
+    """Register the system saved in `folder` (model.safetensors, model.json) and give it the alias `challenger`.
+
+    Weights that were registered before with equal tags are that version again. The model is logged to `run_id`, the
+    training's run, where MLflow knows it, else to a run of its own.
+    """
+    client, experiment = connect(tracking)
+    _make_model(client, settings.model)
+    card = json.loads((folder / "model.json").read_text())
+    marks = {**tags, "weights_sha256": str(card["sha256"]), "synthetic": SYNTHETIC}
+    known = _find(client, settings.model, marks)
+    if known is None:
+        run = _known_run(client, run_id) or client.create_run(experiment, run_name="register").info.run_id
+        source, model_id = _log(folder, run, tracking)
+        known = client.create_model_version(
+            settings.model, source, run, tags=marks, description=description, model_id=model_id
+        )
+        new = True
+    else:
+        new = False
+    client.set_registered_model_alias(settings.model, CHALLENGER, known.version)
+    return Version(
+        model=settings.model,
+        version=str(known.version),
+        uri=f"models:/{settings.model}/{known.version}",
+        run_id=str(known.run_id or ""),
+        new=new,
+    )
+
+
+def _make_model(client: "MlflowClient", name: str) -> None:
+    from mlflow.exceptions import MlflowException
+
+    try:
+        client.create_registered_model(name, description=SYNTHETIC)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+
+
+def _find(client: "MlflowClient", name: str, marks: Mapping[str, str]) -> Any:
+    """The version that carries all these tags, if there is one."""
+    for found in client.search_model_versions(f"name = '{name}'"):
+        if all(found.tags.get(key) == value for key, value in marks.items()):
+            return found
+    return None
+
+
+def _known_run(client: "MlflowClient", run_id: str) -> str:
+    """`run_id` where it still exists: a training's record may be older than the database."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return client.get_run(run_id).info.run_id if run_id else ""
+    except MlflowException:
+        return ""
+
+
+def _log(folder: Path, run_id: str, tracking: TrackingSettings) -> tuple[str, str]:
+    """(uri, id) of the model in MLflow's store."""
+    from mlflow import pyfunc
+
+    package = Path(__file__).parent.parent
+    with tempfile.TemporaryDirectory() as name, _fluent(tracking_uri(tracking), run_id):
+        work = Path(name)
+        (work / "weights").mkdir()
+        for file in ("model.safetensors", "model.json"):
+            shutil.copy2(folder / file, work / "weights" / file)
+        code = work / package.name
+        shutil.copytree(package, code, ignore=shutil.ignore_patterns("__pycache__"))
+        (work / "model.py").write_text(_SCRIPT)
+        info = pyfunc.log_model(
+            name="model",
+            python_model=str(work / "model.py"),
+            artifacts={"model": str(work / "weights")},
+            code_paths=[str(code)],
+            signature=signature(),
+            pip_requirements=requirements(),
+        )
+    return info.model_uri, info.model_id
+
+
+def requirements() -> list[str]:
+    """What the model needs, pinned to what is installed; a wheel's local label (+cpu) exists in no registry."""
+    return [f"{name}=={installed(name).partition('+')[0]}" for name in _REQUIREMENTS]
+
+
+@contextmanager
+def _fluent(uri: str, run_id: str) -> Iterator[None]:
+    """MLflow's models are logged through its global state: borrow that, and put it back.
+
+    The run keeps the status it had: logging a model to a finished training does not run it again.
+    """
+    import mlflow
+
+    before, injected = mlflow.get_tracking_uri(), os.environ.pop("MLFLOW_RUN_ID", None)
+    status = mlflow.MlflowClient(uri).get_run(run_id).info.status
+    mlflow.set_tracking_uri(uri)
+    try:
+        with mlflow.start_run(run_id=run_id):
+            yield
+    finally:
+        if status != "RUNNING":
+            mlflow.MlflowClient(uri).set_terminated(run_id, status)
+        mlflow.set_tracking_uri(before)
+        if injected is not None:
+            os.environ["MLFLOW_RUN_ID"] = injected
