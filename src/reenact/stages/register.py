@@ -42,7 +42,6 @@ def register(
         raise BadInput(f"{comparison / 'winner.json'}: there is no winner to register. Look at table.md beside it.")
     folder = branches / winner["model"]
     facts = read_stage(folder, kind="model") | json.loads((folder / "status.json").read_text())
-    # The card of the weights was written by the training: its record says what they came from, not this process.
     run = str(facts.get("mlflow_run_id", ""))
     lineage = read_lineage(data_hash=str(facts.get("data", "")), params_hash=str(facts.get("key", "")),
                            mlflow_run_id=run)  # fmt: skip

@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import tempfile
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 CHALLENGER = "challenger"
 SYNTHETIC = "Every picture this model draws is synthetic. Say so wherever one is shown."
+_IDENTITY = ("branch", "reenact.key", "weights_sha256")
 _REQUIREMENTS = ("mlflow", "numpy", "pandas", "pyarrow", "pydantic", "safetensors", "torch")
 _SCRIPT = """\
 from mlflow.models import set_model
@@ -93,8 +95,8 @@ def register_model(
 ) -> Version:
     """Register the system saved in `folder` (model.safetensors, model.json) and give it the alias `challenger`.
 
-    Weights that were registered before with equal tags are that version again. The model is logged to `run_id`, the
-    training's run, where MLflow knows it, else to a run of its own.
+    The same weights of the same training (tags `branch` and `reenact.key`) are the version they were before. The model
+    is logged to `run_id`, the training's run, where MLflow knows it, else to a run of its own.
     """
     client, experiment = connect(tracking)
     _make_model(client, settings.model)
@@ -103,10 +105,11 @@ def register_model(
     known = _find(client, settings.model, marks)
     if known is None:
         run = _known_run(client, run_id) or client.create_run(experiment, run_name="register").info.run_id
-        source, model_id = _log(folder, run, tracking)
-        known = client.create_model_version(
-            settings.model, source, run, tags=marks, description=description, model_id=model_id
-        )
+        with _fluent(tracking_uri(tracking)):
+            source, model_id = _log(client, folder, run)
+            known = client.create_model_version(
+                settings.model, source, run, tags=marks, description=description, model_id=model_id
+            )
         new = True
     else:
         new = False
@@ -131,9 +134,9 @@ def _make_model(client: "MlflowClient", name: str) -> None:
 
 
 def _find(client: "MlflowClient", name: str, marks: Mapping[str, str]) -> Any:
-    """The version that carries all these tags, if there is one."""
+    """The version with these weights of this training, if there is one."""
     for found in client.search_model_versions(f"name = '{name}'"):
-        if all(found.tags.get(key) == value for key, value in marks.items()):
+        if all(found.tags.get(key) == marks.get(key) for key in _IDENTITY):
             return found
     return None
 
@@ -148,12 +151,16 @@ def _known_run(client: "MlflowClient", run_id: str) -> str:
         return ""
 
 
-def _log(folder: Path, run_id: str, tracking: TrackingSettings) -> tuple[str, str]:
-    """(uri, id) of the model in MLflow's store."""
-    from mlflow import pyfunc
+def _log(client: "MlflowClient", folder: Path, run_id: str) -> tuple[str, str]:
+    """(uri, id) of the model in MLflow's store.
+
+    The run keeps the status it had: logging a model to a finished training does not run it again.
+    """
+    import mlflow
 
     package = Path(__file__).parent.parent
-    with tempfile.TemporaryDirectory() as name, _fluent(tracking_uri(tracking), run_id):
+    status = client.get_run(run_id).info.status
+    with tempfile.TemporaryDirectory() as name, mlflow.start_run(run_id=run_id):
         work = Path(name)
         (work / "weights").mkdir()
         for file in ("model.safetensors", "model.json"):
@@ -161,7 +168,7 @@ def _log(folder: Path, run_id: str, tracking: TrackingSettings) -> tuple[str, st
         code = work / package.name
         shutil.copytree(package, code, ignore=shutil.ignore_patterns("__pycache__"))
         (work / "model.py").write_text(_SCRIPT)
-        info = pyfunc.log_model(
+        info = mlflow.pyfunc.log_model(
             name="model",
             python_model=str(work / "model.py"),
             artifacts={"model": str(work / "weights")},
@@ -169,6 +176,8 @@ def _log(folder: Path, run_id: str, tracking: TrackingSettings) -> tuple[str, st
             signature=signature(),
             pip_requirements=requirements(),
         )
+    if status not in ("RUNNING", "FINISHED"):
+        client.set_terminated(run_id, status)
     return info.model_uri, info.model_id
 
 
@@ -178,22 +187,20 @@ def requirements() -> list[str]:
 
 
 @contextmanager
-def _fluent(uri: str, run_id: str) -> Iterator[None]:
-    """MLflow's models are logged through its global state: borrow that, and put it back.
-
-    The run keeps the status it had: logging a model to a finished training does not run it again.
-    """
+def _fluent(uri: str) -> Iterator[None]:
+    """MLflow logs models and resolves their addresses through its global state: borrow that, and put it back."""
     import mlflow
 
-    before, injected = mlflow.get_tracking_uri(), os.environ.pop("MLFLOW_RUN_ID", None)
-    status = mlflow.MlflowClient(uri).get_run(run_id).info.status
+    before = mlflow.get_tracking_uri(), mlflow.get_registry_uri()
+    injected = os.environ.pop("MLFLOW_RUN_ID", None)
     mlflow.set_tracking_uri(uri)
+    mlflow.set_registry_uri(uri)
     try:
-        with mlflow.start_run(run_id=run_id):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # hints on type hints and examples; the signature is explicit
             yield
     finally:
-        if status != "RUNNING":
-            mlflow.MlflowClient(uri).set_terminated(run_id, status)
-        mlflow.set_tracking_uri(before)
+        mlflow.set_tracking_uri(before[0])
+        mlflow.set_registry_uri(before[1])
         if injected is not None:
             os.environ["MLFLOW_RUN_ID"] = injected

@@ -22,9 +22,12 @@ class ServedModel(PythonModel):
         self.system, self.facts = load_system(Path(context.artifacts["model"]), device="cpu")
 
     def predict(
-        self, context: PythonModelContext, model_input: dict[str, NDArray[Any]], params: dict[str, Any] | None = None
+        self, context: PythonModelContext, model_input: Any, params: dict[str, Any] | None = None
     ) -> NDArray[np.float32]:
-        """(B, 3, H, W) float32 in [-1, 1], drawn; a file made of them has to be marked as synthetic."""
+        """(B, 3, H, W) float32 in [-1, 1], drawn; a file made of them has to be marked as synthetic.
+
+        `model_input` maps the signature's names to arrays; the signature, not a type hint, is what MLflow checks.
+        """
         import torch
 
         from reenact.faces.batch import Faces
