@@ -1,7 +1,7 @@
 """Small videos with a stand-in for a face, and a stand-in backend that finds it: for tests of what surrounds dlib.
 
-The "face" is a white square with a dark pattern, one per person; the detector finds white squares, the predictor places the
-mean face of the shape model in the nearest one. Real detection is tested on rendered and real clips.
+The "face" is a white square with a dark pattern, one per person; the detector finds white squares, the predictor
+places the mean face of the shape model in the nearest one. Real detection is tested on rendered and real clips.
 """
 
 from pathlib import Path
@@ -34,13 +34,20 @@ def face_at(frame: Frame, x: float, y: float, side: int = 80, person: int = 0) -
     return frame
 
 
-def walk(count: int, *, seed: int = 0, person: int = 0, side: int = 80, height: int = 240, width: int = 320) -> list[Frame]:
+def walk(
+    count: int, *, seed: int = 0, person: int = 0, side: int = 80, height: int = 240, width: int = 320
+) -> list[Frame]:
     """Frames in which one person sways gently."""
     back = room(seed, height, width)
-    return [face_at(back, width / 2 + 12 * np.sin(n / 6), height / 2 + 5 * np.cos(n / 5), side, person) for n in range(count)]
+    return [
+        face_at(back, width / 2 + 12 * np.sin(n / 6), height / 2 + 5 * np.cos(n / 5), side, person)
+        for n in range(count)
+    ]
 
 
-def write_video(path: Path, frames: list[Frame], *, fps: float = 25.0, fourcc: str = "mp4v", backend: int = cv2.CAP_FFMPEG) -> Path:
+def write_video(
+    path: Path, frames: list[Frame], *, fps: float = 25.0, fourcc: str = "mp4v", backend: int = cv2.CAP_FFMPEG
+) -> Path:
     """Encode RGB frames."""
     path.parent.mkdir(parents=True, exist_ok=True)
     height, width = frames[0].shape[:2]
@@ -54,8 +61,12 @@ def write_video(path: Path, frames: list[Frame], *, fps: float = 25.0, fourcc: s
 
 def squares(gray: Frame) -> list[Box]:
     """White squares, largest first."""
-    _, _, stats, _ = cv2.connectedComponentsWithStats(cv2.morphologyEx((gray > 170).astype(np.uint8), cv2.MORPH_CLOSE, np.ones((9, 9))))
-    found = [(w * h, Box(x, y, x + w, y + h)) for x, y, w, h, area in stats[1:] if area > 0.4 * w * h and min(w, h) > 12]
+    _, _, stats, _ = cv2.connectedComponentsWithStats(
+        cv2.morphologyEx((gray > 170).astype(np.uint8), cv2.MORPH_CLOSE, np.ones((9, 9)))
+    )
+    found = [
+        (w * h, Box(x, y, x + w, y + h)) for x, y, w, h, area in stats[1:] if area > 0.4 * w * h and min(w, h) > 12
+    ]
     return [box for _, box in sorted(found, key=lambda one: -one[0])]
 
 

@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 import pandas as pd
 import pytest
-from face_videos import face_at, room, square_faces, walk, write_video
 
+from face_videos import face_at, room, square_faces, walk, write_video
 from reenact.config import Runtime
 from reenact.corpus.corpus import Corpus
 from reenact.corpus.tables import read_table
@@ -29,7 +29,9 @@ def extract(source: Path, tmp_path: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     fetch_data(videos=source, out=tmp_path / "videos", settings=FetchDataSettings())
     extract_frames(videos=tmp_path / "videos", out=tmp_path / "frames", settings=SETTINGS, runtime=Runtime(workers=1))
     frames = tmp_path / "frames"
-    return read_table(frames / "clips.parquet", kind="clips"), read_table(frames / "quarantine.parquet", kind="quarantine")
+    return read_table(frames / "clips.parquet", kind="clips"), read_table(
+        frames / "quarantine.parquet", kind="quarantine"
+    )
 
 
 def write_bad(folder: Path) -> dict[str, str]:
@@ -43,7 +45,9 @@ def write_bad(folder: Path) -> dict[str, str]:
         sound.setnchannels(1), sound.setsampwidth(2), sound.setframerate(8000)
         sound.writeframes(bytes(16000))
     (folder / "sound.wav").rename(folder / "sound.mp4")
-    (folder / "sound_track.mp4").write_bytes(good.replace(b"vide", b"soun").replace(b"vmhd", b"smhd").replace(b"mp4v", b"mp4a"))
+    (folder / "sound_track.mp4").write_bytes(
+        good.replace(b"vide", b"soun").replace(b"vmhd", b"smhd").replace(b"mp4v", b"mp4a")
+    )
     write_video(folder / "no_face.mp4", [room(n // 4) for n in range(12)])
     write_video(folder / "one_frame.mp4", walk(1))
     return {
@@ -71,7 +75,9 @@ def test_the_libraries_own_noise_is_not_heard(tmp_path: Path) -> None:
         "except Exception as error:\n    print(error)"
     )
     # In a process of its own: FFmpeg is told how much to say when it is first used.
-    ran = subprocess.run([sys.executable, "-c", code, str(tmp_path / "cut_off.mp4")], capture_output=True, text=True, check=True)
+    ran = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "cut_off.mp4")], capture_output=True, text=True, check=True
+    )
     assert "cut off" in ran.stdout
     assert ran.stderr == ""
 
@@ -96,7 +102,12 @@ def test_a_damaged_stream_gives_the_frames_before_the_damage_and_a_note(tmp_path
 
 def test_odd_sizes_are_no_obstacle(tmp_path: Path) -> None:
     for height, width in ((151, 233), (97, 95)):
-        write_video(tmp_path / "in" / f"odd{width}.avi", walk(6, side=60, height=height, width=width), fourcc="MJPG", backend=cv2.CAP_OPENCV_MJPEG)
+        write_video(
+            tmp_path / "in" / f"odd{width}.avi",
+            walk(6, side=60, height=height, width=width),
+            fourcc="MJPG",
+            backend=cv2.CAP_OPENCV_MJPEG,
+        )
     clips, quarantine = extract(tmp_path / "in", tmp_path)
     assert quarantine.empty
     assert sorted(clips["width"]) == [95, 233]
@@ -150,7 +161,9 @@ def test_a_person_who_turns_away_for_a_moment_stays_one_clip(tmp_path: Path) -> 
     assert Corpus(tmp_path / "frames").frame_table(Corpus(tmp_path / "frames").clips[0])["frame"].max() == 29
 
 
-def test_a_full_disk_is_said_in_a_sentence_and_nothing_looks_finished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_said_in_a_sentence_and_nothing_looks_finished(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from reenact.corpus.shards import FrameWriter
 
     def full(*_: object) -> None:

@@ -10,8 +10,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from face_videos import face_at, room, square_faces, walk, write_video
 
+from face_videos import face_at, room, square_faces, walk, write_video
 from reenact.config import Runtime
 from reenact.corpus.corpus import Corpus
 from reenact.corpus.tables import read_table
@@ -42,7 +42,11 @@ def chain(videos: Path, out: Path, runtime: Runtime, **settings: object) -> None
     extract_frames(videos=videos, out=out / "frames", settings=chosen, runtime=runtime)
     label_landmarks(frames=out / "frames", out=out / "landmarks", settings=LabelLandmarksSettings(), runtime=runtime)
     label_actions(
-        frames=out / "frames", landmarks=out / "landmarks", out=out / "actions", settings=LabelActionsSettings(), runtime=runtime
+        frames=out / "frames",
+        landmarks=out / "landmarks",
+        out=out / "actions",
+        settings=LabelActionsSettings(),
+        runtime=runtime,
     )
 
 
@@ -68,7 +72,8 @@ def test_crops_stay_steady_under_noise_and_follow_motion() -> None:
     true = np.stack([300 + 60 * np.sin(np.arange(100) / 25), np.full(100, 200.0)], axis=1)
     noisy = true + rng.normal(0, 3, true.shape)
     stretch = [
-        TrackedFrame(n, (float(x), float(y)), float(100 + rng.normal(0, 6)), Box(0, 0, 1, 1), 0.0) for n, (x, y) in enumerate(noisy)
+        TrackedFrame(n, (float(x), float(y)), float(100 + rng.normal(0, 6)), Box(0, 0, 1, 1), 0.0)
+        for n, (x, y) in enumerate(noisy)
     ]
     crops = steady_crops(stretch, fps=25.0, scale=2.5)
     centres = np.array([(crop.x + crop.side / 2, crop.y + crop.side / 2) for crop in crops])

@@ -72,7 +72,7 @@ def _facts(path: Path, capture: cv2.VideoCapture) -> VideoFacts:
     width, height = int(capture.get(cv2.CAP_PROP_FRAME_WIDTH)), int(capture.get(cv2.CAP_PROP_FRAME_HEIGHT))
     if max(width, height) > MAXIMUM_SIDE:
         raise BadInput(
-            f"{path}: claims frames of {width}x{height} pixels; the header is broken. Remove the file or encode it again."
+            f"{path}: claims frames of {width}x{height} pixels; a broken header. Remove the file or encode it again."
         )
     fps = float(capture.get(cv2.CAP_PROP_FPS))
     claimed = float(capture.get(cv2.CAP_PROP_FRAME_COUNT))

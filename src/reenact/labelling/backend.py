@@ -33,6 +33,13 @@ class Box:
         """All coordinates times `factor`, then moved by (dx, dy)."""
         return Box(self.x0 * factor + dx, self.y0 * factor + dy, self.x1 * factor + dx, self.y1 * factor + dy)
 
+    def varied(self, dx: float, dy: float, size: float) -> "Box":
+        """Moved by fractions of the side, and made larger about its centre."""
+        x, y = self.centre
+        x, y = x + dx * self.side, y + dy * self.side
+        half_x, half_y = size * (self.x1 - self.x0) / 2, size * (self.y1 - self.y0) / 2
+        return Box(x - half_x, y - half_y, x + half_x, y + half_y)
+
 
 @dataclass(frozen=True)
 class Detection:

@@ -14,6 +14,9 @@ from reenact.labelling.tracking import TrackedFrame
 # the size only a walk towards the camera, not an opened mouth.
 CENTRE_SECONDS, SIZE_SECONDS = 0.2, 1.5
 
+# Shifts (in sides of the box) and sizes of the boxes over which landmarks are averaged.
+_LOOKS = ((0.0, 0.0, 1.0), (0.04, 0.04, 1.04), (-0.04, -0.04, 0.96), (0.04, -0.04, 0.96), (-0.04, 0.04, 1.04))
+
 
 @dataclass(frozen=True)
 class Crop:
@@ -25,7 +28,7 @@ class Crop:
 
 
 def steady_crops(stretch: list[TrackedFrame], *, fps: float, scale: float) -> list[Crop]:
-    """One crop per tracked frame: centre = landmark 28, side = `scale` times the landmarks' extent, both smoothed over time."""
+    """One crop per tracked frame: centre = landmark 28, side = `scale` times the landmarks' extent, both smoothed."""
     times = np.array([one.frame for one in stretch], dtype=np.float64) / fps
     centre = _smooth(np.array([one.centre for one in stretch]), times, CENTRE_SECONDS)
     extent = np.array([[one.extent] for one in stretch])
@@ -46,7 +49,7 @@ def cut_out(image: Image, crop: Crop, size: int) -> Image:
     ]
     padding = (max(0, -y0), max(0, y1 - height), max(0, -x0), max(0, x1 - width))
     if any(padding):
-        inside = cv2.copyMakeBorder(inside, *padding, borderType=cv2.BORDER_REPLICATE)
+        inside = np.asarray(cv2.copyMakeBorder(inside, *padding, borderType=cv2.BORDER_REPLICATE), dtype=np.uint8)
     way = cv2.INTER_AREA if crop.side >= size else cv2.INTER_CUBIC
     return np.asarray(cv2.resize(inside, (size, size), interpolation=way), dtype=np.uint8)
 
@@ -57,16 +60,18 @@ def box_in_crop(box: Box, crop: Crop) -> Box:
 
 
 def landmarks_of_crop(
-    image: Image | Gray, box: Box, predictor: LandmarkPredictor, *, enlarge_to: int = 512
+    image: Image | Gray, box: Box, predictor: LandmarkPredictor, *, enlarge_to: int = 512, looks: int = 1
 ) -> NDArray[np.float64]:
     """(68, 2) landmarks in crop coordinates of a square picture whose face box is given in crop coordinates.
 
-    Predictors answer in whole pixels, and an eye of a 128 px crop is open by four of them: the picture is enlarged first.
+    Predictors answer in whole pixels, and an eye of a 128 px crop is open by four of them: the picture is enlarged
+    first. What they answer depends on the box: the mean over `looks` (1 to 5) slightly different boxes is steadier.
     """
-    gray = image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+    gray = np.asarray(image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), dtype=np.uint8)
     if gray.shape[0] != enlarge_to:
-        gray = cv2.resize(gray, (enlarge_to, enlarge_to), interpolation=cv2.INTER_LINEAR)
-    return predictor(np.asarray(gray, dtype=np.uint8), box.scaled(enlarge_to)) / enlarge_to
+        gray = np.asarray(cv2.resize(gray, (enlarge_to, enlarge_to), interpolation=cv2.INTER_LINEAR), dtype=np.uint8)
+    views = [box.scaled(enlarge_to).varied(*change) for change in _LOOKS[:looks]]
+    return np.mean([predictor(gray, view) for view in views], axis=0) / enlarge_to
 
 
 def _smooth(values: NDArray[np.float64], times: NDArray[np.float64], seconds: float) -> NDArray[np.float64]:
@@ -82,9 +87,7 @@ def _smooth(values: NDArray[np.float64], times: NDArray[np.float64], seconds: fl
         weights = np.exp(-0.5 * np.square(away))
         total, first, second = weights.sum(), weights @ away, weights @ np.square(away)
         spread = total * second - first**2
-        if spread > 1e-6 * total**2:
-            weights = weights * (second - first * away) / spread
-        else:
-            weights = weights / total
+        line = spread > 1e-6 * total**2
+        weights = weights * (second - first * away) / spread if line else weights / total
         smoothed[row] = weights @ values[start:end]
     return smoothed

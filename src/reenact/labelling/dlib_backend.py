@@ -3,8 +3,8 @@
 The model files come in the package `face_recognition_models`. It is located without being imported, since its
 `__init__` needs `pkg_resources`, which current setuptools no longer has.
 
-Licences: dlib is under the Boost licence and its recognition network under CC0. The 68-point model was trained on the iBUG
-300-W set, whose licence excludes commercial use: with this backend labels are for research only.
+Licences: dlib is under the Boost licence and its recognition network under CC0. The 68-point model was trained on the
+iBUG 300-W set, whose licence excludes commercial use: with this backend labels are for research only.
 """
 
 import importlib.util

@@ -6,19 +6,20 @@ from numpy.typing import NDArray
 from reenact.faces.landmarks import outer_eye_distance
 from reenact.labelling.backend import Box, Points
 
-# Relation of dlib's detector boxes to the landmarks found in them, measured over frames of real talking heads, in units of
-# the landmarks' spread (root mean square distance from their centroid): side 2.88 (deviation 0.19), centre 0.15 higher.
+# Relation of dlib's detector boxes to the landmarks found in them, measured over frames of real talking heads, in
+# units of the landmarks' spread (root mean square distance from their centroid): side 2.88 (deviation 0.19), centre
+# 0.15 higher.
 _BOX_SIDE, _BOX_RISE = 2.88, 0.15
 
 
 def spread(landmarks: NDArray[np.floating]) -> NDArray[np.floating]:
-    """Root mean square distance of the points from their centroid: (..., 68, 2) -> (...); a measure of the face's size."""
+    """Root mean square distance of the points from their centroid, (..., 68, 2) -> (...): the face's size."""
     centred = landmarks - landmarks.mean(axis=-2, keepdims=True)
     return np.sqrt(np.square(centred).sum(axis=-1).mean(axis=-1))
 
 
 def detector_like_box(landmarks: Points) -> Box:
-    """The box that the detector would draw around a face with these (68, 2) landmarks, for the predictor's next frame."""
+    """The box that the detector would draw around a face with these (68, 2) landmarks."""
     x, y = landmarks.mean(axis=0)
     size = float(spread(landmarks))
     half, y = _BOX_SIDE * size / 2, y - _BOX_RISE * size
@@ -28,8 +29,9 @@ def detector_like_box(landmarks: Points) -> Box:
 def plausible(landmarks: NDArray[np.floating]) -> NDArray[np.bool_]:
     """Whether landmarks (N, 68, 2) in crop coordinates can be a face: (N,) bool.
 
-    All of: 95 % of the points inside the crop; outer eye distance between 0.35 and 2 of the spread; along the face's own
-    vertical (from between the eyes to the chin) brows, eyes, nose tip, mouth and chin in this order; the face not upside down.
+    All of: 95 % of the points inside the crop; outer eye distance between 0.35 and 2 of the spread; along the face's
+    own vertical (from between the eyes to the chin) brows, eyes, nose tip, mouth and chin in this order; the face not
+    upside down.
     """
     inside = ((landmarks >= 0) & (landmarks <= 1)).all(axis=-1).mean(axis=-1) >= 0.95
     size = np.maximum(spread(landmarks), 1e-6)

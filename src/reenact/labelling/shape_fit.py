@@ -4,12 +4,12 @@ Per frame, with R = R(pose), scale s and translation t (pixels or crop units per
 
     x_p = s * (R (mean_p + sum_k a_k identity_kp + sum_j e_j / 5 actions_jp))_xy + t
 
-The 6 + 17 unknowns of a frame are found by Gauss-Newton with e_j >= 0 kept by an active set; e has a prior that favours few
-and small intensities. The identity a is shared by all frames of a clip: found from a sample of frames in turns with the
-frames' own unknowns, with a standard normal prior.
+The 6 + 17 unknowns of a frame are found by Gauss-Newton with e_j >= 0 kept by an active set; e has a prior that
+favours few and small intensities. The identity a is shared by all frames of a clip: found from a sample of frames in
+turns with the frames' own unknowns, with a standard normal prior.
 
-What this can't do: landmarks carry no wrinkles, so AU06, AU07, AU09, AU14, AU23 are weak; a person who never shows a neutral
-face in a clip has part of the expression taken for identity.
+What this can't do: landmarks carry no wrinkles, so AU06, AU07, AU09, AU14, AU23 are weak; a person who never shows a
+neutral face in a clip has part of the expression taken for identity.
 """
 
 from dataclasses import dataclass
@@ -25,8 +25,8 @@ from reenact.faces.shape_model import ShapeModel, shape_model
 Array = NDArray[np.float64]
 
 # Residuals are divided by the face's size first: 1 mm of the model's face is the unit.
-NOISE_MM = 1.6  # expected error of one landmark coordinate
-JAW_NOISE_MM = 4.0  # the jaw line of 2D landmarks slides along the cheek as the head turns, and is no fixed point
+NOISE_MM = 3.0  # expected error of one landmark coordinate: dlib's and the model's together
+JAW_NOISE_MM = 6.0  # the jaw line of 2D landmarks slides along the cheek as the head turns, and is no fixed point
 ACTION_DEVIATION = 2.0  # prior deviation of an intensity of 0..5
 AXIS_MM = 60.0  # how far the axis of the cylinder that stands for the head lies behind the model's origin
 SAMPLE = 60  # frames from which a clip's identity is found
@@ -82,18 +82,21 @@ def fit_faces(
     With `calibrate` the resting level is taken from those frames instead, as for a clip.
     """
     model = shape_model()
-    points, shape = np.asarray(landmarks, dtype=np.float64), np.asarray(shape, dtype=np.float64)
-    frames = _solve_frames(model, points, shape, _start(model, points, shape), iterations=ITERATIONS)
-    head = _head(model, shape, frames.actions)
+    points: Array = np.asarray(landmarks, dtype=np.float64)
+    person: Array = np.asarray(shape, dtype=np.float64)
+    frames = _solve_frames(model, points, person, _start(model, points, person), iterations=ITERATIONS)
+    head = _head(model, person, frames.actions)
     turned = np.einsum("nij,npj->npi", frames.turn, head)
     placed = turned * frames.scale[:, None, None]
     placed[..., :2] += frames.shift[:, None]
-    error = np.sqrt(np.square(placed[..., :2] - points).sum(axis=-1).mean(axis=-1)) / np.maximum(outer_eye_distance(points), 1e-9)
+    error = np.sqrt(np.square(placed[..., :2] - points).sum(axis=-1).mean(axis=-1)) / np.maximum(
+        outer_eye_distance(points), 1e-9
+    )
     if calibrate is not None:
         neutral = resting_level(frames.actions[calibrate])
     level = np.zeros(len(ACTION_UNITS)) if neutral is None else np.asarray(neutral, dtype=np.float64)
     return FaceFit(
-        shape=shape,
+        shape=person,
         actions=np.clip(frames.actions - level, 0.0, MAXIMUM),
         pose=pose_of(frames.turn),
         landmarks3d=placed,
@@ -112,10 +115,10 @@ def resting_level(actions: Array) -> Array:
 
 
 def visibility(head: Array, turn: Array) -> Array:
-    """How far each point faces the camera: canonical heads (N, 68, 3), rotations (N, 3, 3) -> (N, 68), 0 hidden to 1 seen.
+    """How far each point faces the camera: canonical heads (N, 68, 3), rotations (N, 3, 3) -> (N, 68) 0..1.
 
-    The head is taken for an upright cylinder about an axis behind the jaw line's ends: a point is seen where the cylinder's
-    surface faces the camera. What the nose or a hand covers isn't known.
+    The head is taken for an upright cylinder about an axis behind the jaw line's ends: a point is seen where the
+    cylinder's surface faces the camera. What the nose or a hand covers isn't known.
     """
     outward = head * np.array([1.0, 0.0, 1.0]) - np.array([0.0, 0.0, AXIS_MM])
     outward = outward / np.maximum(np.linalg.norm(outward, axis=-1, keepdims=True), 1e-9)
@@ -125,7 +128,11 @@ def visibility(head: Array, turn: Array) -> Array:
 
 def _head(model: ShapeModel, shape: Array, actions: Array) -> Array:
     """(N, 68, 3) mm; shape (K,) or (N, K)."""
-    return model.mean + np.einsum("...k,kpc->...pc", shape, model.identity) + np.einsum("na,apc->npc", actions / MAXIMUM, model.actions)
+    return (
+        model.mean
+        + np.einsum("...k,kpc->...pc", shape, model.identity)
+        + np.einsum("na,apc->npc", actions / MAXIMUM, model.actions)
+    )
 
 
 def _weights() -> Array:
@@ -163,7 +170,7 @@ def _solve_frames(model: ShapeModel, points: Array, shape: Array, frames: _Frame
         turned = np.einsum("nij,npj->npi", turn, head)
         x, y, z = np.moveaxis(turned, -1, 0)
         zero, one = np.zeros_like(x), np.ones_like(x)
-        # In units of mm: everything divided by the scale. Small turns w about the camera's axes: d(turned) = w x turned.
+        # In mm: all is divided by the scale. Small turns w about the camera's axes: d(turned) = w x turned.
         target = (points - shift[:, None]) / scale[:, None, None]
         residual = (target - turned[..., :2]).reshape(count, -1)
         jacobian = np.empty((count, 136, 6 + units))
@@ -190,18 +197,18 @@ def _bounded_step(normal: Array, right: Array, actions: Array) -> Array:
     """Solve for a step; intensities that would leave 0..5 are held at the bound and the rest solved again."""
     count, units = actions.shape
     step = np.linalg.solve(normal, right[..., None])[..., 0]
-    held = np.zeros((count, units), dtype=bool)
+    held, bound = np.zeros((count, units), dtype=bool), np.zeros((count, units))
     for _ in range(3):
         reached = actions + step[:, 6:]
-        out = (reached < 0) | (reached > MAXIMUM)
-        if not (out & ~held).any():
+        out = ((reached < 0) | (reached > MAXIMUM)) & ~held
+        if not out.any():
             break
         held |= out
-        bound = np.where(reached > MAXIMUM, MAXIMUM, 0.0) - actions
+        bound[out] = np.where(reached > MAXIMUM, MAXIMUM, 0.0)[out]
         stiff = 1e6 * held
         bent, pushed = normal.copy(), right.copy()
         bent[:, np.arange(6, 6 + units), np.arange(6, 6 + units)] += stiff
-        pushed[:, 6:] += stiff * bound
+        pushed[:, 6:] += stiff * (bound - actions)
         step = np.linalg.solve(bent, pushed[..., None])[..., 0]
     return step
 
@@ -213,12 +220,15 @@ def _solve_shape(model: ShapeModel, points: Array, frames: _Frames) -> Array:
     placed = np.einsum("nij,npj->npi", frames.turn[:, :2], base)
     target = (points - frames.shift[:, None]) / frames.scale[:, None, None]
     residual = (target - placed).reshape(len(points), -1) * weights
-    basis = np.einsum("nij,kpj->npik", frames.turn[:, :2], model.identity).reshape(len(points), 136, -1) * weights[:, None]
+    basis = (
+        np.einsum("nij,kpj->npik", frames.turn[:, :2], model.identity).reshape(len(points), 136, -1) * weights[:, None]
+    )
     # Errors of one face's landmarks are much alike in all its frames: a clip weighs as a few independent looks.
     looks = min(len(points), 6) / len(points)
     normal = looks * np.einsum("nrk,nrl->kl", basis, basis) + np.eye(len(model.identity))
     right = looks * np.einsum("nrk,nr->k", basis, residual)
-    return np.asarray(np.linalg.solve(normal, right))
+    shape: Array = np.linalg.solve(normal, right)
+    return shape
 
 
 def rotation_of_vector(vectors: Array) -> Array:

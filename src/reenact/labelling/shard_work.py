@@ -1,7 +1,7 @@
 """Work on shards: which are finished, which are to be done, and several at a time.
 
-A shard is finished when its marker `SHARD.done.json` says so: written after all its files, it holds their sizes and the key
-(a hash of inputs, code and settings) they were made under. Any other state is done again.
+A shard is finished when its marker `SHARD.done.json` says so: written after all its files, it holds their sizes and
+the key (a hash of inputs, code and settings) they were made under. Any other state is done again.
 """
 
 import json
@@ -51,7 +51,7 @@ def finish_shard(folder: Path, shard: str, key: str, **facts: Any) -> None:
 
 
 def begin_stage(folder: Path, shards: Sequence[str]) -> None:
-    """Open a stage folder for writing: no longer finished, without shards that the corpus no longer has, without half files."""
+    """Open a stage folder for writing: unfinished, without half files or shards that the corpus no longer has."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "stage.json").unlink(missing_ok=True)
     wanted = set(shards)
@@ -75,8 +75,8 @@ def in_processes(function: Callable[[Task], Result], tasks: Iterable[Task], work
             yield from pool.map(function, tasks)
         except BrokenProcessPool:
             raise ReenactError(
-                "A worker process was killed, probably for lack of memory. Lower runtime.workers and run the same command "
-                "again; finished shards are kept."
+                "A worker process was killed, probably for lack of memory. Lower runtime.workers and run the same "
+                "command again; finished shards are kept."
             ) from None
         finally:
             pool.shutdown(cancel_futures=True)

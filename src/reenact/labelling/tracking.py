@@ -1,7 +1,7 @@
 """Follow one face through a video: detect, then landmarks on the tracked box, detect again to make sure.
 
-Streaming: one frame is held at a time, per frame a box, a centre and a size are kept. A cut ends the stretch; the longest
-stretch is the clip, the others are named for the quarantine table.
+Streaming: one frame is held at a time, per frame a box, a centre and a size are kept. A cut ends the stretch; the
+longest stretch is the clip, the others are named for the quarantine table.
 """
 
 from collections.abc import Iterable
@@ -24,7 +24,8 @@ class DetectSettings(Settings):
 
     min_face: int = 60  # px of the video: the smallest face that is looked for; smaller is slower
     every: int = 10  # frames between two detections that confirm the track
-    threshold: float = 0.0  # detector score from which a detection counts
+    threshold: float = 0.0  # detector score from which a face counts as found
+    confirm: float = -0.5  # and from which one near the tracked face confirms the track
     max_gap: float = 1.0  # s without a face after which a new stretch begins
 
 
@@ -57,9 +58,15 @@ def follow(
     detector: Detector,
     predictor: LandmarkPredictor,
     settings: DetectSettings,
+    confirmer: Detector | None = None,
 ) -> Track:
-    """Follow the largest, most central face through (number, RGB picture) pairs."""
-    follower = _Follower(detector, predictor, settings, max_gap=max(2, round(settings.max_gap * fps)))
+    """Follow the largest, most central face through (number, RGB picture) pairs.
+
+    `confirmer` looks near a tracked face and may be easier to satisfy than the `detector` of the whole picture.
+    """
+    follower = _Follower(
+        detector, confirmer or detector, predictor, settings, max_gap=max(2, round(settings.max_gap * fps))
+    )
     for number, image in frames:
         follower.step(number, np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), dtype=np.uint8))
     return follower.track
@@ -67,9 +74,15 @@ def follow(
 
 class _Follower:
     def __init__(
-        self, detector: Detector, predictor: LandmarkPredictor, settings: DetectSettings, max_gap: int
+        self,
+        detector: Detector,
+        confirmer: Detector,
+        predictor: LandmarkPredictor,
+        settings: DetectSettings,
+        max_gap: int,
     ) -> None:
-        self.detector, self.predictor, self.settings, self.max_gap = detector, predictor, settings, max_gap
+        self.detector, self.confirmer, self.predictor = detector, confirmer, predictor
+        self.settings, self.max_gap = settings, max_gap
         self.track = Track()
         self.cuts = CutFinder()
         self.last: Points | None = None  # landmarks of the frame before, None while lost
@@ -159,7 +172,7 @@ class _Follower:
         scale = 110.0 / box.side
         found = [
             Detection(one.box.scaled(1 / scale, x0, y0), one.score)
-            for one in self.detector(_resized(gray[y0:y1, x0:x1], scale))
+            for one in self.confirmer(_resized(gray[y0:y1, x0:x1], scale))
         ]
         near = [one for one in found if _overlap(one.box, box) > 0.25]
         return max(near, key=lambda one: _overlap(one.box, box), default=None)
@@ -171,7 +184,7 @@ class _Follower:
 
 
 class CutFinder:
-    """Tells from thumbnails whether a frame begins another shot: it differs much, and much more than frames did lately."""
+    """Tells whether a frame begins another shot: its thumbnail differs much, and much more than frames did lately."""
 
     def __init__(self, *, least: float = 12.0, ratio: float = 5.0) -> None:
         self.least, self.ratio = least, ratio
@@ -213,7 +226,7 @@ def plausible_in(landmarks: Points, gray: Gray) -> bool:
 
 
 def face_look(gray: Gray, box: Box) -> NDArray[np.float32]:
-    """The inside of a box as (24, 24) numbers of mean 0 and deviation 1; the mean of a product of two is their correlation."""
+    """The inside of a box as (24, 24) numbers of mean 0 and deviation 1; two looks correlate by their mean product."""
     height, width = gray.shape
     x0, y0 = min(max(int(box.x0), 0), width - 1), min(max(int(box.y0), 0), height - 1)
     inside = gray[y0 : max(int(box.y1), y0 + 1), x0 : max(int(box.x1), x0 + 1)]

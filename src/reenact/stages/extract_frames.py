@@ -136,6 +136,7 @@ def _track_clip(task: _ClipTask) -> _Tracked:
                 _numbered(video, settings),
                 fps=facts.fps,
                 detector=detector,
+                confirmer=backends.detector(settings.backend, settings.detect.confirm),
                 predictor=predictor,
                 settings=settings.detect,
             )
@@ -184,13 +185,13 @@ def _judged(task: _ClipTask, tracked: _Tracked, detector: str, expected: int) ->
         if number != best:
             why = track.starts[max(number, best) if abs(number - best) == 1 else number]
             notes.append(
-                f"{file}: frames {stretch[0].frame} to {stretch[-1].frame} left out ({why}): the longest stretch, frames "
-                f"{kept[0].frame} to {kept[-1].frame}, is the clip. Cut the video there to use both."
+                f"{file}: frames {stretch[0].frame} to {stretch[-1].frame} left out ({why}): the longest stretch, "
+                f"frames {kept[0].frame} to {kept[-1].frame}, is the clip. Cut the video there to use both."
             )
     if track.frames_read < 0.98 * expected - 2:
         notes.append(
-            f"{file}: only {track.frames_read} of {expected} frames could be decoded (the video is damaged or cut off); "
-            "those are used."
+            f"{file}: only {track.frames_read} of {expected} frames could be decoded (the video is damaged or cut "
+            "off); those are used."
         )
     return _replaced(tracked, notes=tuple((task.row["clip"], note) for note in notes))
 
@@ -238,7 +239,8 @@ def _store_clip(task: _ClipTask, tracked: _Tracked, writer: Any) -> pd.DataFrame
             one, crop = wanted[number]
             writer.append(cut_out(image, crop, settings.size))
             box = box_in_crop(one.box, crop)
-            rows.append((task.row["clip"], number, number / tracked.fps, crop.x, crop.y, crop.side, box.x0, box.y0, box.x1, box.y1,
+            rows.append((task.row["clip"], number, number / tracked.fps, crop.x, crop.y, crop.side, box.x0, box.y0,
+            box.x1, box.y1,
                          one.score))  # fmt: skip
             if number == stretch[-1].frame:
                 break
@@ -265,8 +267,8 @@ def _summarise(out: Path, shards: Sequence[str], settings: ExtractFramesSettings
         reasons = "\n".join(row["reason"] for row in quarantine[:10])
         raise BadInput(f"{out}: not one of {len(quarantine)} clips can be used:\n{reasons}")
     columns = (
-        "clip", "identity", "shard", "start", "count", "fps", "file", "sha256", "width", "height", "frames_read", "frames_lost",
-        "licence", "consent", "source", "official_split",
+        "clip", "identity", "shard", "start", "count", "fps", "file", "sha256", "width", "height",
+        "frames_read", "frames_lost", "licence", "consent", "source", "official_split",
     )  # fmt: skip
     write_table(out / "clips.parquet", pd.DataFrame(clips)[list(columns)], kind="clips")
     notes = pd.DataFrame(quarantine, columns=list(QUARANTINE_COLUMNS), dtype=str)

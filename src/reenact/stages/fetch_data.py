@@ -27,8 +27,8 @@ class FetchDataSettings(Settings):
     """Which videos, and how they come into the corpus."""
 
     videos: str = ""  # folder of videos, or of one folder per person; empty: the rendered clips
-    # auto: rendered clips are linked, people's own files are copied. A hard link shares its contents and its permissions with
-    # the original, and DVC makes what it stores read-only.
+    # auto: rendered clips are linked, people's own files are copied. A hard link shares its contents and its
+    # permissions with the original, and DVC makes what it stores read-only.
     link: Literal["auto", "hard", "copy"] = "auto"
 
 

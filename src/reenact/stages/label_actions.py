@@ -25,18 +25,22 @@ class LabelActionsSettings(Settings):
 def label_actions(
     *, frames: Path, landmarks: Path, out: Path, settings: LabelActionsSettings, runtime: Runtime
 ) -> StageResult:
-    """AU columns, pose and fit error per frame, 3D landmarks and visibility, the shape of each clip. Idempotent per shard."""
+    """AUs, pose and fit error per frame, 3D landmarks and visibility, each clip's shape. Idempotent per shard."""
     frames, landmarks, out = Path(frames), Path(landmarks), Path(out)
     read_stage(frames, kind="frames")
     read_stage(landmarks, kind="landmarks")
     clips = read_table(frames / "clips.parquet", kind="clips")
     groups: dict[str, list[tuple[str, int, int]]] = {}
-    for row in clips.itertuples():
-        groups.setdefault(str(row.shard), []).append((str(row.clip), int(row.start), int(row.count)))
+    for row in clips.to_dict("records"):
+        groups.setdefault(row["shard"], []).append((row["clip"], int(row["start"]), int(row["count"])))
     base = [hash_code("labelling", "faces"), hash_file(Path(__file__)), settings.plain(), np.__version__]
     keys = {shard: hash_json([base, marker(landmarks, shard), group]) for shard, group in groups.items()}
     begin_stage(out, list(groups))
-    tasks = [(landmarks, out, shard, keys[shard], group) for shard, group in groups.items() if not is_current(out, shard, keys[shard])]
+    tasks = [
+        (landmarks, out, shard, keys[shard], group)
+        for shard, group in groups.items()
+        if not is_current(out, shard, keys[shard])
+    ]
     for _ in progress(in_processes(_label_shard, tasks, runtime.workers), "actions: shards", total=len(tasks)):
         pass
     shapes = pd.DataFrame([row for shard in sorted(groups) for row in marker(out, shard)["shapes"]])
@@ -45,7 +49,11 @@ def label_actions(
     errors = [error for shard in groups for error in marker(out, shard)["errors"]]
     return StageResult(
         stage="label_actions",
-        counts={"frames": float(clips["count"].sum()), "shards_now": float(len(tasks)), "fit_error": float(np.mean(errors))},
+        counts={
+            "frames": float(clips["count"].sum()),
+            "shards_now": float(len(tasks)),
+            "fit_error": float(np.mean(errors)),
+        },
     )
 
 

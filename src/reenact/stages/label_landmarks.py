@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydantic import Field
 
 from reenact.config import Runtime, Settings
 from reenact.corpus.shards import open_frames, read_stage, write_array, write_stage
@@ -19,6 +20,7 @@ class LabelLandmarksSettings(Settings):
 
     backend: str = "dlib"
     enlarge_to: int = 512  # px; dlib answers in whole pixels of the picture it is given
+    looks: int = Field(default=3, ge=1, le=5)  # slightly different face boxes over which landmarks are averaged
 
 
 def label_landmarks(*, frames: Path, out: Path, settings: LabelLandmarksSettings, runtime: Runtime) -> StageResult:
@@ -58,7 +60,9 @@ def _label_shard(task: tuple[Path, Path, str, str, LabelLandmarksSettings]) -> N
     ].to_numpy()
     landmarks = np.empty((len(images), 68, 2), dtype=np.float32)
     for row in range(len(images)):
-        landmarks[row] = landmarks_of_crop(images[row], Box(*boxes[row]), predictor, enlarge_to=settings.enlarge_to)
+        landmarks[row] = landmarks_of_crop(
+            images[row], Box(*boxes[row]), predictor, enlarge_to=settings.enlarge_to, looks=settings.looks
+        )
     found = plausible(landmarks)
     write_array(out, shard, "landmarks", landmarks)
     write_array(out, shard, "found", found)
