@@ -17,8 +17,8 @@ class TrainGuideSettings(Settings):
     width: int = Field(8, ge=1)  # channels of the first of four stages; each next has twice as many
     embedding: int = Field(64, ge=1)
     samples: int = Field(40_000, ge=1)
-    batch: int = Field(32, ge=2)
-    learning_rate: float = Field(2e-3, gt=0)
+    batch: int = Field(16, ge=2)
+    learning_rate: float = Field(3e-3, gt=0)
     seed: int = Field(0, ge=0)
     validate_frames: int = Field(600, ge=1)  # of the val parts, and as many of the training parts for the scales
 
