@@ -2,9 +2,9 @@
 
     points(a, e) = mean + sum_k a_k identity_k + sum_j (e_j / 5) actions_j          canonical head, before pose
 
-Axes: x right in the image, y down, z away from the camera: a frontal nose tip has the smallest z. The origin lies between
-eyes and mouth, near the centre that the pose turns about (`faces.pose.rotation`). The person's right side is on the
-image's left, at negative x. All is mirror symmetric: of each pair of points one is written down, the other follows.
+Axes: x right in the image, y down, z away from the camera: a frontal nose tip has the smallest z. The origin lies
+between eyes and mouth, near the centre that the pose turns about (`faces.pose.rotation`). The person's right side is at
+negative x, on the image's left. All is mirror symmetric: of each pair of points one is written down, the other follows.
 
 The numbers are ours: sizes follow common anthropometric proportions, directions of the action units the muscle actions
 described by Ekman & Friesen's coding system. Amplitudes are those of a strong expression (intensity 5).

@@ -1,6 +1,7 @@
 """Painting on one frame: anti-aliased shapes on a supersampled picture, and a plane of classes beside it.
 
-Coordinates are those of the final video picture: pixel (i, j) has its centre at (j + 0.5, i + 0.5). Colours are RGB, 0..255.
+Coordinates are those of the final video picture: pixel (i, j) has its centre at (j + 0.5, i + 0.5). Colours are RGB
+0..255.
 """
 
 import functools
@@ -25,6 +26,7 @@ class Canvas:
         self.pixels = background.copy()
         self.size = size
         self.factor = background.shape[0] // size
+        self._corner = np.zeros(2, dtype=np.int64)  # of the part that is drawn on, see `inside`
         self.classes = np.zeros((size, size), dtype=np.uint8)
 
     def fill(self, outline: Points, colour: Colour, of: int | None = None) -> None:
@@ -50,15 +52,18 @@ class Canvas:
         box = self._box(outline)
         if box is None:
             return
-        before = self.pixels[box].copy()
-        paint()
-        mask = np.zeros(before.shape[:2], dtype=np.uint8)
-        corner = np.array([box[1].start, box[0].start]) * 2**_SHIFT
-        level = round(255 * opacity)
-        cv2.fillPoly(mask, [(self._fixed(outline) - corner).astype(np.int32)], (level,), cv2.LINE_AA, _SHIFT)
-        weight = mask[..., None].astype(np.uint16)
-        after = self.pixels[box]
-        self.pixels[box] = ((after * weight + before * (255 - weight) + 127) // 255).astype(np.uint8)
+        whole, corner = self.pixels, self._corner
+        before = whole[box]
+        self.pixels = before.copy()
+        self._corner = np.array([box[1].start, box[0].start])
+        try:
+            paint()
+            mask = np.zeros(before.shape[:2], dtype=np.uint8)
+            cv2.fillPoly(mask, [self._fixed(outline)], (round(255 * opacity),), cv2.LINE_AA, _SHIFT)
+            weight = mask[..., None].astype(np.uint16)
+            whole[box] = ((self.pixels * weight + before * (255 - weight) + 127) // 255).astype(np.uint8)
+        finally:
+            self.pixels, self._corner = whole, corner
 
     def finished(self) -> NDArray[np.uint8]:
         """The picture at its final size, uint8 (S, S, 3)."""
@@ -67,7 +72,7 @@ class Canvas:
         return np.asarray(cv2.resize(self.pixels, (self.size, self.size), interpolation=cv2.INTER_AREA), dtype=np.uint8)
 
     def _fixed(self, points: Points) -> NDArray[np.int32]:
-        return fixed(points, self.factor)
+        return fixed(points, self.factor) - (self._corner * 2**_SHIFT).astype(np.int32)
 
     def _box(self, outline: Points) -> tuple[slice, slice] | None:
         side = self.pixels.shape[0]

@@ -10,7 +10,7 @@ from reenact.rendering.head import Head
 
 Array = NDArray[np.float64]
 
-_SCLERA = (236, 232, 228)
+_SCLERA = (228, 223, 218)
 _EYES = ((36, 37, 38, 39, 40, 41), (42, 43, 44, 45, 46, 47))
 
 
@@ -50,7 +50,9 @@ def _draw_eye(canvas: Canvas, head: Head, lids: Array, gaze: Array, side: float)
 def draw_brows(canvas: Canvas, head: Head) -> None:
     """Both brows: a band along the five landmarks that is thin at its outer end."""
     person = head.person
-    colour = mix(person.skin * 0.6, person.hair * min(0.75, 105.0 / float(person.hair.max())), person.brow_darkness)
+    colour = mix(
+        person.skin * 0.5, person.hair * min(0.7, 88.0 / float(person.hair.max())), 0.75 * person.brow_darkness
+    )
     for brow, order in ((range(17, 22), 1), (range(22, 27), -1)):
         points = head.points[list(brow)][::order]
         width = person.brow_width * np.array([0.25, 0.7, 0.95, 1.0, 0.8])[:, None]

@@ -17,7 +17,7 @@ _BALL = np.stack(
     -1,
 )
 
-# Where the hair ends over the forehead, from the right temple to the left: 1 at the hairline, lower is nearer the brows.
+# Where the hair ends over the forehead, from the right temple to the left: 1 at the hairline, less nearer the brows.
 _FRONTS = {
     "fringe": (0.40, 0.44, 0.46, 0.44, 0.47, 0.45, 0.47, 0.44, 0.46, 0.44, 0.40),
     "side": (0.45, 0.55, 0.62, 0.70, 0.80, 0.90, 1.02, 0.98, 0.84, 0.66, 0.45),
@@ -58,7 +58,8 @@ def _draw_body(canvas: Canvas, head: Head) -> None:
     """Neck and shoulders: the neck's top follows the head, its foot and the shoulders hardly do."""
     person, camera = head.person, head.camera
     cloth = to_picture(np.array([
-        (-52, 108, 66), (-100, 122, 75), (-158, 140, 80), (-184, 180, 80), (-196, 290, 80), (196, 290, 80), (184, 180, 80),
+        (-52, 108, 66), (-100, 122, 75), (-158, 140, 80), (-184, 180, 80), (-196, 290, 80),
+        (196, 290, 80), (184, 180, 80),
         (158, 140, 80), (100, 122, 75), (52, 108, 66), (0, 122, 50),
     ], dtype=np.float64), camera)[:, :2]  # fmt: skip
     neck_width = 0.60 * head.half_width
@@ -172,14 +173,16 @@ def draw_beard(canvas: Canvas, head: Head) -> None:
     if person.beard > 0:
         jaw = p[2:15]
         cheek = np.array([
-            0.7 * p[14] + 0.3 * p[54] + (0, 6, 0), 0.4 * p[13] + 0.6 * p[54] + (0, 3, 0), p[54] + (2, 1, 0), p[55] + (3, 4, 0),
+            0.7 * p[14] + 0.3 * p[54] + (0, 6, 0), 0.4 * p[13] + 0.6 * p[54] + (0, 3, 0), p[54] + (2, 1, 0),
+            p[55] + (3, 4, 0),
             p[57] + (0, 6, 0), p[59] + (-3, 4, 0), p[48] + (-2, 1, 0), 0.4 * p[3] + 0.6 * p[48] + (0, 3, 0),
             0.7 * p[2] + 0.3 * p[48] + (0, 6, 0),
         ])  # fmt: skip
         outline = np.concatenate([smooth(head.flat(jaw), steps=3), smooth(head.flat(cheek), steps=3)])
         canvas.inside(outline, lambda: canvas.fill(outline, colour), person.beard * 0.85)
     if person.moustache > 0:
-        above = np.array([p[48] + (-1, 0, 0), p[31] * 0.4 + p[49] * 0.6, p[33] * 0.6 + p[51] * 0.4, p[35] * 0.4 + p[53] * 0.6,
+        above = np.array([p[48] + (-1, 0, 0), p[31] * 0.4 + p[49] * 0.6, p[33] * 0.6 + p[51] * 0.4,
+                          p[35] * 0.4 + p[53] * 0.6,
                           p[54] + (1, 0, 0)])  # fmt: skip
         below = p[[54, 53, 52, 51, 50, 49, 48]] + (0, -0.6, -0.5)
         lip = np.concatenate([smooth(head.flat(above), steps=3), smooth(head.flat(below), steps=3)])
@@ -210,8 +213,10 @@ def draw_front_hair(canvas: Canvas, head: Head) -> None:
         for side in (-1.0, 1.0):
             w = head.half_width
             lock = np.array([
-                (side * w * 0.80, -86, 12), (side * w * 0.97, -55, 28), (side * w * 0.99, -10, 44), (side * w * 0.94, length * 0.6, 42),
-                (side * w * 0.90, length, 40), (side * (w + person.volume), length, 52), (side * (w + person.volume * 1.1), 0, 60),
+                (side * w * 0.80, -86, 12), (side * w * 0.97, -55, 28), (side * w * 0.99, -10, 44),
+                (side * w * 0.94, length * 0.6, 42),
+                (side * w * 0.90, length, 40), (side * (w + person.volume), length, 52),
+                (side * (w + person.volume * 1.1), 0, 60),
                 (side * (w + person.volume * 0.8), -60, 50),
             ])  # fmt: skip
             outline = smooth(head.flat(lock), closed=True, steps=3)

@@ -1,7 +1,7 @@
 """Where everything of a head is: landmarks with expression, further points of skull and cheeks, the camera."""
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -11,7 +11,7 @@ from reenact.faces.actions import ACTION_UNITS, MAXIMUM
 from reenact.faces.landmarks import FLIP
 from reenact.faces.pose import rotation
 from reenact.faces.shape_model import canonical, shape_model
-from reenact.rendering.person import Person
+from reenact.rendering.person import Person, invent_person
 
 Array = NDArray[np.float64]
 
@@ -36,11 +36,11 @@ class Camera:
 
 @dataclass(frozen=True)
 class Head:
-    """One posed head: `points` (68, 3) mm with expression before pose, and how to put any of its points in the picture."""
+    """One posed head, and how to put any of its points in the picture."""
 
     person: Person
     actions: Array  # (17,) intensities 0..5
-    points: Array  # (68, 3)
+    points: Array  # (68, 3) mm, with expression, before pose
     rest: Array  # (68, 3), the same head without expression
     matrix: Array  # (3, 3)
     camera: Camera
@@ -73,7 +73,7 @@ class Head:
         return _SKULL + directions * radii
 
     def brow_surface(self, across: Array, up: Array, above: float = 0.0) -> Array:
-        """Points on the forehead: shares of half width (-1 right ear .. 1 left ear) and of the forehead's height (0..1)."""
+        """Points on the forehead: shares of half width (-1 right ear .. 1 left ear) and of its height (0..1)."""
         radii = np.array([self.half_width + 3.0, self.person.hairline + 22.0, 84.0]) + above
         x = across * self.half_width
         y = self.rest[[0, 16], 1].mean() - up * self.person.hairline
@@ -151,17 +151,18 @@ def triangles() -> NDArray[np.int64]:
 
     Turned so that (b - a) x (c - a) points out of the head.
     """
-    mean = Person.from_plain(_PLAIN_PERSON)
+    anyone = invent_person(np.random.default_rng(0), honest=False)
+    mean = replace(anyone, identity=np.zeros_like(anyone.identity), hairline=80.0)
     head = pose_head(mean, np.zeros(len(ACTION_UNITS)), np.zeros(3), Camera(1.0, (0.0, 0.0), 1e9))
     points = mesh_points(head)
     where = np.flatnonzero(points[:, 0] < 0.5)
     flat = points[where, :2].astype(np.float32)
-    flat = flat + np.linspace(0, 1e-2, len(flat))[:, None].astype(np.float32)  # no two alike, so that indices are found
+    flat += np.linspace(0, 1e-2, len(flat), dtype=np.float32)[:, None]  # no two on one line, none alike
     division = cv2.Subdiv2D((-200, -200, 400, 400))
     for x, y in flat:
         division.insert((float(x), float(y)))
     found = []
-    for triangle in division.getTriangleList().reshape(-1, 3, 2):
+    for triangle in np.asarray(division.getTriangleList()).reshape(-1, 3, 2):
         distance = np.linalg.norm(flat[None] - triangle[:, None], axis=-1)
         if (distance.min(axis=1) < 1e-3).all():
             found.append(where[distance.argmin(axis=1)])
@@ -184,12 +185,3 @@ def normals(points: Array) -> Array:
     for corner in range(3):
         np.add.at(total, faces[:, corner], across)
     return np.asarray(total / np.maximum(np.linalg.norm(total, axis=1, keepdims=True), 1e-9))
-
-
-_PLAIN_PERSON = {
-    "identity": [0.0] * len(shape_model().identity), "residual": [[0.0] * 3] * 68, "strength": [[1.0, 1.0]] * 17,
-    "curve": [1.0] * 17, "skin": [0.0] * 3, "hair": [0.0] * 3, "iris": [0.0] * 3, "lips": [0.0] * 3, "cloth": [0.0] * 3,
-    "cloth2": [0.0] * 3, "style": "bald", "volume": 0.0, "hairline": 80.0, "brow_width": 4.0, "brow_darkness": 1.0,
-    "lash": 1.0, "iris_size": 6.0, "age": 0.0, "freckles": 0.0, "moles": [], "beard": 0.0, "moustache": 0.0, "glasses": 0.0,
-    "glasses_shape": 0.0, "glasses_colour": [0.0] * 3, "collar": 0.0, "stripes": 0.0, "seed": 0,
-}  # fmt: skip

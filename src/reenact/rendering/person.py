@@ -14,15 +14,16 @@ from reenact.faces.shape_model import shape_model
 Array = NDArray[np.float64]
 
 SKINS = (
-    (255, 222, 198),
+    (246, 212, 188),
     (244, 205, 174),
     (234, 188, 150),
     (216, 164, 124),
     (190, 134, 96),
-    (156, 104, 70),
-    (118, 78, 54),
+    (160, 110, 78),
+    (128, 88, 64),
 )
-HAIRS = ((28, 24, 24), (52, 36, 28), (86, 58, 38), (128, 88, 54), (186, 144, 88), (222, 190, 130), (150, 70, 36), (150, 148, 146),
+HAIRS = ((28, 24, 24), (52, 36, 28), (86, 58, 38), (128, 88, 54), (186, 144, 88), (222, 190, 130), (150, 70, 36),
+         (150, 148, 146),
          (214, 212, 208))  # fmt: skip
 IRISES = ((70, 44, 26), (98, 64, 34), (120, 96, 52), (84, 116, 76), (84, 118, 152), (120, 130, 140))
 CLOTHES = (
@@ -79,7 +80,7 @@ class Person:
     def from_plain(cls, values: Mapping[str, Any]) -> "Person":
         """The person that `plain` described."""
         arrays = {field.name for field in fields(cls) if field.type is Array or field.type == "Array"}
-        shaped = {k: np.asarray(v, dtype=np.float64) if k in arrays else v for k, v in values.items()}
+        shaped: dict[str, Any] = {k: np.asarray(v, dtype=np.float64) if k in arrays else v for k, v in values.items()}
         shaped["moles"] = shaped["moles"].reshape(-1, 3)
         return cls(**shaped)
 
@@ -89,12 +90,14 @@ def _plain(value: Any) -> Any:
 
 
 def invent_person(rng: np.random.Generator, *, honest: bool = True) -> Person:
-    """Draw a person. `honest` departs from the shape model on purpose: residuals, uneven and non-linear action units."""
+    """Draw a person; `honest` departs from the shape model: residuals, uneven and non-linear action units."""
     modes = len(shape_model().identity)
     skin = _between(rng, SKINS, 0.9, (0.17, 0.19, 0.18, 0.16, 0.13, 0.10, 0.07)) * (
         rng.uniform(0.95, 1.04) + rng.uniform(-0.015, 0.015, 3)
     )
-    hair = _between(rng, HAIRS, 0.35)
+    # Dark skin goes with dark or grey hair, as a rule in life; light brows on it are also what detectors miss.
+    dark_skin = float(skin.mean()) < 145
+    hair = _between(rng, HAIRS, 0.35, (0.42, 0.3, 0.14, 0, 0, 0, 0, 0.1, 0.04) if dark_skin else None)
     female = rng.random() < 0.5
     style = str(rng.choice(STYLES, p=_style_odds(female)))
     lips = skin * np.array([0.84, 0.60, 0.60]) * rng.uniform(0.92, 1.06)
@@ -124,7 +127,7 @@ def invent_person(rng: np.random.Generator, *, honest: bool = True) -> Person:
         iris_size=float(rng.uniform(5.6, 6.5)),
         age=float(rng.beta(1.2, 2.0)),
         freckles=float(max(0.0, rng.normal(-0.5, 0.6))),
-        moles=np.stack([rng.uniform(-55, 55, 3), rng.uniform(-5, 60, 3), rng.uniform(0.7, 1.7, 3)], axis=1)[: rng.integers(0, 4)],
+        moles=rng.uniform((-55, -5, 0.7), (55, 60, 1.7), (int(rng.integers(0, 4)), 3)),
         beard=float(rng.uniform(0.45, 0.95)) if bearded else 0.0,
         moustache=float(rng.uniform(0.5, 1.0)) if bearded and rng.random() < 0.8 else 0.0,
         glasses=float(rng.uniform(1.2, 2.6)) if spectacled else 0.0,

@@ -47,7 +47,8 @@ class Surroundings:
     @classmethod
     def from_plain(cls, values: Mapping[str, Any]) -> "Surroundings":
         """The surroundings that `plain` described."""
-        return cls(**{k: np.asarray(v, dtype=np.float64) if isinstance(v, list) else v for k, v in values.items()})
+        shaped: dict[str, Any] = {k: np.asarray(v, np.float64) if isinstance(v, list) else v for k, v in values.items()}
+        return cls(**shaped)
 
 
 @dataclass(frozen=True)
@@ -64,13 +65,13 @@ def invent_surroundings(rng: np.random.Generator, *, honest: bool = True) -> Sur
     """Draw light, background, placement and camera. Not `honest`: a camera without perspective."""
     side, height = rng.uniform(-0.75, 0.75), rng.uniform(0.05, 0.7)
     direction = np.array([side, -height, -1.0])
-    warmth = rng.uniform(-0.08, 0.08)
+    warmth = rng.uniform(-0.06, 0.06)
     distance = float(rng.uniform(550, 1300))
     return Surroundings(
         light=direction / np.linalg.norm(direction),
         light_colour=np.array([1.0 + warmth, 1.0, 1.0 - warmth]),
         ambient=float(rng.uniform(0.25, 0.55)),
-        exposure=float(rng.uniform(0.86, 1.08)),
+        exposure=float(rng.uniform(0.82, 1.02)),
         background=rng.uniform(30, 225, (4, 1)) * rng.uniform(0.75, 1.0, (4, 3)),
         background_seed=int(rng.integers(2**31)),
         scale=float(rng.uniform(0.0028, 0.0034)),
@@ -125,7 +126,7 @@ class Stage:
         skin = cv2.GaussianBlur((canvas.classes == FACE).astype(np.float32), (0, 0), 0.7)
         shade = 1.0 + (shade - 1.0) * skin
         glow, blush = glow * skin, blush * skin
-        colour = cv2.merge([shade + glow, shade + glow - 0.7 * blush, shade + glow - 0.6 * blush])
+        colour = cv2.merge([shade + glow, shade + glow - 0.5 * blush, shade + glow - 0.45 * blush])
         picture = canvas.finished().astype(np.float32) * colour
         canvas = self._on_top(canvas, head, picture)
         return self._expose(canvas.finished(), own_frame), self._labels(head, canvas)
@@ -146,18 +147,20 @@ class Stage:
         """Light colour, lens blur, sensor noise and the camera's own compression."""
         place = self.surroundings
         light = picture.astype(np.float32) * (place.light_colour * place.exposure).astype(np.float32)
+        light = np.minimum(light, 205 + 0.45 * (light - 205))  # a sensor's shoulder: bright skin keeps its shape
         if place.blur > 0.2:
-            light = cv2.GaussianBlur(light, (0, 0), place.blur * self.size / 256)
+            light[:] = cv2.GaussianBlur(light, (0, 0), place.blur * self.size / 256)
         x, y = (frame * 37) % 64, (frame * 23) % 64
         light = light + self.noise[y : y + self.size, x : x + self.size]
         bgr = np.clip(light[..., ::-1], 0, 255).astype(np.uint8)
         encoded = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, place.quality])[1]
-        return np.ascontiguousarray(cv2.imdecode(encoded, cv2.IMREAD_COLOR)[..., ::-1])
+        decoded = np.asarray(cv2.imdecode(encoded, cv2.IMREAD_COLOR), dtype=np.uint8)
+        return np.ascontiguousarray(decoded[..., ::-1])
 
     def _labels(self, head: Head, canvas: Canvas) -> Labels:
         placed = head.place(head.points).astype(np.float32)
         facing = (normals(mesh_points(head)) @ head.matrix.T)[:68, 2]
-        return Labels(placed[:, :2], placed, facing < 0.05, canvas.classes)
+        return Labels(placed[:, :2].copy(), placed, facing < 0.05, canvas.classes)
 
 
 def draw_background(surroundings: Surroundings, side: int) -> Image:

@@ -17,7 +17,7 @@ Plane = NDArray[np.float32]
 _NEUTRAL = 128
 # How much less light reaches a landmark because its surroundings shade it.
 _OCCLUSION = {
-    **dict.fromkeys((37, 38, 43, 44), 0.93), **dict.fromkeys((39, 42), 0.82), **dict.fromkeys((36, 45), 0.93),
+    **dict.fromkeys((37, 38, 43, 44), 0.86), **dict.fromkeys((39, 42), 0.74), **dict.fromkeys((36, 45), 0.90),
     **dict.fromkeys((31, 35), 0.84), **dict.fromkeys((32, 33, 34), 0.78), **dict.fromkeys(range(3, 14), 0.88),
     **dict.fromkeys((57, 58, 56), 0.96), 27: 0.97, 95: 0.86,  # 95: below the lower lip
 }  # fmt: skip
@@ -81,7 +81,7 @@ def folds(head: Head, size: int) -> Plane:
         _around_eye(pen, head, points[list(eye)], side)
         _around_mouth(pen, head, points[corner], points[ala], side)
     _chin(pen, head)
-    return cv2.GaussianBlur(plane, (0, 0), 0.8 * size / 256).astype(np.float32) / _NEUTRAL
+    return np.asarray(cv2.GaussianBlur(plane, (0, 0), 0.8 * size / 256), dtype=np.float32) / np.float32(_NEUTRAL)
 
 
 def _around_eye(pen: "_Pen", head: Head, eye: Array, side: float) -> None:
@@ -128,7 +128,7 @@ def _chin(pen: "_Pen", head: Head) -> None:
     below = lip + np.array([(-11, 4, 2), (0, 5.5, 1.5), (11, 4, 2)])
     pen.dark(below, 0.18 + 0.2 * head.level("AU17"), 2.6)
     bunch = head.level("AU17")
-    for x, y in ((-8, -18), (0, -20), (8, -18), (-4, -13), (4, -13)):
+    for x, y in ((-8.0, -18.0), (0.0, -20.0), (8.0, -18.0), (-4.0, -13.0), (4.0, -13.0)):
         pen.dark(chin + np.array([(x - 2.5, y + 1, -7), (x, y - 1, -8), (x + 2.5, y + 1, -7)]), 0.34 * bunch, 1.4)
     press = head.level("AU23")
     for x in (-9.0, -3.0, 3.0, 9.0):
@@ -137,7 +137,7 @@ def _chin(pen: "_Pen", head: Head) -> None:
 
 
 def soft_planes(head: Head, size: int) -> tuple[Plane, Plane]:
-    """Two (size, size) planes added to the light: `glow`, broad highlights, and `blush`, how much redder the skin is."""
+    """Two (size, size) planes for the light: `glow`, broad highlights, and `blush`, how much redder the skin is."""
     p, level = head.points, head.level
     half = size // 2
     glow, blush = np.zeros((half, half), dtype=np.uint8), np.zeros((half, half), dtype=np.uint8)
@@ -155,7 +155,7 @@ def soft_planes(head: Head, size: int) -> tuple[Plane, Plane]:
         red.add(line + (0, 2, 0), 0.16 + 0.10 * rounded, 17.0)
     sigma = 3.0 * head.unit
     planes = [cv2.resize(cv2.GaussianBlur(plane, (0, 0), sigma), (size, size)) for plane in (glow, blush)]
-    return planes[0].astype(np.float32) / 255, planes[1].astype(np.float32) / 255
+    return np.asarray(planes[0] / 255, dtype=np.float32), np.asarray(planes[1] / 255, dtype=np.float32)
 
 
 class _Pen:
