@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from reenact.evaluation.pictures import Frames, Pictures
 from reenact.evaluation.protocols import NO_FRAME
 from reenact.evaluation.summary import COPY_SOURCE, GROUND_TRUTH
-from reenact.progress import progress
 from reenact.systems.protocol import System
 
 
@@ -56,8 +55,7 @@ def reenacted(system: System, pictures: Pictures, *, batch: int, device: str) ->
 
     def draw(pairs: pd.DataFrame) -> Drawn:
         parts = [
-            _draw(system, pictures, pairs.iloc[start : start + batch], device)
-            for start in progress(range(0, len(pairs), batch), "reenact")
+            _draw(system, pictures, pairs.iloc[start : start + batch], device) for start in range(0, len(pairs), batch)
         ]
         if not parts:
             return real(pictures, pairs, "source")

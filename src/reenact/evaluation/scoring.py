@@ -1,7 +1,7 @@
 """From rows and pairs to a value per pair and metric: draw, have it read, measure."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from reenact.evaluation.pictures import Pictures
 from reenact.evaluation.rows import Drawn, Row, real
 from reenact.evaluation.statistics import Interval, jackknife
 from reenact.evaluation.summary import KINDS, counts_of, identities_of
+from reenact.progress import progress
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,16 +47,16 @@ def score(rows: Mapping[str, Row], pairs: pd.DataFrame, pictures: Pictures, judg
 def faces_table(scored: Mapping[str, list[Scored]]) -> pd.DataFrame:
     """A line per pair and row: what was compared, whether it could be judged, and every metric that applies."""
     tables = []
-    for name, groups in scored.items():
-        for group in groups:
-            table = group.pairs.reset_index(drop=True).assign(row=name)
-            table["drawn"] = group.generated.usable
-            table["face_found"] = group.generated.found
-            protocol = str(table["protocol"].iloc[0])
-            for metric in metrics_of(protocol, per_pair=True):
-                assert metric.per_pair is not None
-                table[metric.id] = np.asarray(metric.per_pair(group), dtype=np.float64)
-            tables.append(table)
+    everything = [(name, group) for name, groups in scored.items() for group in groups]
+    for name, group in progress(everything, "judge: groups of pairs"):
+        table = group.pairs.reset_index(drop=True).assign(row=name)
+        table["drawn"] = group.generated.usable
+        table["face_found"] = group.generated.found
+        protocol = str(table["protocol"].iloc[0])
+        for metric in metrics_of(protocol, per_pair=True):
+            assert metric.per_pair is not None
+            table[metric.id] = np.asarray(metric.per_pair(group), dtype=np.float64)
+        tables.append(table)
     faces = pd.concat(tables, ignore_index=True)
     for metric in METRICS.values():
         if metric.per_pair and metric.id not in faces:
@@ -92,4 +93,6 @@ def _of_set(metric: Metric, group: Scored) -> Interval:
     order = np.argsort(pairs["pair"].to_numpy(), kind="stable")
     pairs, fake, real_ = pairs.iloc[order], fake[judged][order], real_[judged][order]
     people = identities_of(pairs.set_index("pair"), list(pairs["pair"]), indexed=True)
-    return jackknife(lambda keep: of_sets(fake[keep], real_[keep]), people, n=len(pairs))
+    interval = jackknife(lambda keep: of_sets(fake[keep], real_[keep]), people, n=len(pairs))
+    low, high = np.clip([interval.low, interval.high], *metric.range)  # NaN stays NaN
+    return replace(interval, low=float(low), high=float(high))

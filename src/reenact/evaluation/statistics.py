@@ -24,7 +24,7 @@ class Interval:
     low: float = NAN
     high: float = NAN
     n: int = 0  # pairs
-    identities: int = 0
+    people: int = 0  # identities that the pairs are of; the fewer of sources and drivers
 
     def plain(self) -> dict[str, Any]:
         """As JSON types, NaN as None."""
@@ -55,7 +55,7 @@ def bootstrap_mean(
     values = values[order]
     sizes = [len(names) for names, _ in codes]
     fewest = min(sizes)
-    facts: dict[str, Any] = {"value": float(values.mean()), "n": len(values), "identities": fewest}
+    facts: dict[str, Any] = {"value": float(values.mean()), "n": len(values), "people": fewest}
     if fewest < 2:
         return Interval(**facts)
     rng = np.random.default_rng([seed, len(values)])
@@ -101,10 +101,10 @@ def jackknife(
     fewest = min((len(names) for names, _ in codes), default=0)
     value = value_of(np.ones(n, dtype=bool)) if n else NAN
     if fewest < 2 or value != value:
-        return Interval(value=value, n=n, identities=fewest)
+        return Interval(value=value, n=n, people=fewest)
     variance = 0.0
     for names, code in codes:
         left_out = np.array([value_of(code != index) for index in range(len(names))])
         variance += (len(names) - 1) / len(names) * np.square(left_out - left_out.mean()).sum()
     reach = float(stats.t.ppf((1.0 + level) / 2.0, fewest - 1) * np.sqrt(variance))
-    return Interval(value=value, low=value - reach, high=value + reach, n=n, identities=fewest)
+    return Interval(value=value, low=value - reach, high=value + reach, n=n, people=fewest)

@@ -60,7 +60,7 @@ def differences(entries: Sequence[Entry], *, split: str, repeats: int, seed: int
             name = column(facts["protocol"], facts["identities"], metric)
             records.append({"row": branch.name, "against": full.branch.name, "column": name, "metric": metric,
                             **interval.plain()})  # fmt: skip
-    columns = ["row", "against", "column", "metric", "value", "low", "high", "n", "identities"]
+    columns = ["row", "against", "column", "metric", "value", "low", "high", "n", "people"]
     return pd.DataFrame(records, columns=columns)
 
 

@@ -80,6 +80,7 @@ def _pairs(corpus: "Corpus", validated: Path, settings: EvaluateSettings) -> "pd
     import pandas as pd
 
     from reenact.corpus.splits import read_parts
+    from reenact.errors import BadInput
     from reenact.evaluation.protocols import Counts, pair_list
 
     trained_on = frozenset(part.identity for part in read_parts(validated, "train"))
@@ -94,7 +95,13 @@ def _pairs(corpus: "Corpus", validated: Path, settings: EvaluateSettings) -> "pd
         )
         for split, counts in (("val", settings.val), ("test", settings.test))
     ]
-    return pd.concat(lists, ignore_index=True)
+    pairs = pd.concat(lists, ignore_index=True)
+    if pairs.empty:
+        raise BadInput(
+            f"{validated / 'split.parquet'}: no clip has two usable frames in its val or test part, so there is "
+            "nothing to score. Add longer clips or more identities, or raise validate_data.split.val and test."
+        )
+    return pairs
 
 
 def _score(

@@ -26,7 +26,8 @@ def frechet(a: NDArray[np.floating], b: NDArray[np.floating]) -> float:
     root = (vectors * np.sqrt(np.clip(values, 0.0, None))) @ vectors.T
     cross = np.sqrt(np.clip(np.linalg.eigvalsh(root @ cov_b @ root), 0.0, None)).sum()
     mean = np.square(a.mean(axis=0) - b.mean(axis=0)).sum()
-    return float(mean + np.trace(cov_a) + np.trace(cov_b) - 2.0 * cross)
+    # Never negative but for rounding: the square roots of eigenvalues near 0 lose half of the digits.
+    return max(float(mean + np.trace(cov_a) + np.trace(cov_b) - 2.0 * cross), 0.0)
 
 
 def _features(views: Views) -> tuple[NDArray[np.floating], NDArray[np.floating]]:

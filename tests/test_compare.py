@@ -1,0 +1,189 @@
+"""The comparison: what became of every branch, the choice, the table, and how the stage ends."""
+
+import json
+import sys
+import types
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from reenact.corpus.shards import read_stage
+from reenact.corpus.tables import read_table
+from reenact.errors import BranchesMissing, SettingsError
+from reenact.evaluation.choice import choose
+from reenact.evaluation.collect import Entry, collect
+from reenact.evaluation.rule import ChooseSettings
+from reenact.evaluation.table import column
+from reenact.stages.compare import CompareSettings, compare
+from reenact.systems.branch import Branch
+from test_protocols import Mover, scored_branch
+
+FULL, OTHER, THIRD = (Branch.parse(name) for name in ("cgan-full-0", "cgan-no_pixel-0", "cgan-no_self-0"))
+
+
+class Lazy(Mover):
+    """Moves the head half of the way: worse than Mover in pose, better than a copy."""
+
+    def reenact(self, sources, driving):
+        from dataclasses import replace
+
+        between = (sources.landmarks[:, 0] + driving.landmarks) / 2
+        return super().reenact(sources, replace(driving, landmarks=between))
+
+
+@pytest.fixture
+def report(monkeypatch):
+    """Stands in for the report's module: what the stage hands to it."""
+    calls = []
+
+    def write_report(path, **facts):
+        calls.append(facts)
+        path.write_text("<html></html>")
+
+    module = types.ModuleType("reenact.reports.comparison")
+    module.write_report = write_report
+    monkeypatch.setitem(sys.modules, "reenact.reports.comparison", module)
+    return calls
+
+
+@pytest.fixture
+def two(tmp_path, monkeypatch, report):
+    """full, which follows the driver, and a variant that follows half-way; the folder of branches."""
+    scored_branch(tmp_path, monkeypatch, FULL.name)
+    scored_branch(tmp_path, monkeypatch, OTHER.name, system=Lazy())
+    return tmp_path / "branches"
+
+
+def run(branches, out, expected, **choice):
+    settings = CompareSettings(choose=ChooseSettings(**choice), bootstrap=50)
+    return compare(branches=branches, out=out, expected=expected, settings=settings)
+
+
+def test_the_better_branch_is_chosen_on_val_and_the_table_holds_test(two, tmp_path, report):
+    out = tmp_path / "comparison"
+    result = run(two, out, [OTHER, FULL])
+    assert result.notes == ("chosen: cgan-full-0",)
+    winner = json.loads((out / "winner.json").read_text())
+    assert (winner["branch"], winner["model"], winner["metric"]) == (FULL.name, "cgan-full-0/train", "self_pose_angle")
+    table = read_table(out / "table.parquet", kind="comparison").set_index("row")
+    assert list(table.index) == ["copy source", "ground truth", OTHER.name, FULL.name]
+    assert table["chosen"].tolist() == [False, False, False, True]
+    records = json.loads((two / FULL.name / "evaluate" / "metrics.json").read_text())["results"]
+
+    def figure(split):
+        wanted = (split, "self", FULL.name, "pose_angle")
+        return next(r for r in records if (r["split"], r["protocol"], r["row"], r["metric"]) == wanted)["value"]
+
+    assert winner["value"] == figure("val") == table.loc[FULL.name, "choice"]
+    assert table.loc[FULL.name, "self_pose_angle"] == figure("test")
+    assert table.loc[FULL.name, "self_pose_angle"] < table.loc[OTHER.name, "self_pose_angle"]
+    assert table.loc[OTHER.name, "self_pose_angle"] < table.loc["copy source", "self_pose_angle"]
+    assert table.loc["ground truth", "self_ssim"] == 1.0
+    assert {"self_mse_low", "self_mse_high", "self_mse_n", "self_no_face", "cross_lsim"} <= set(table.columns)
+    assert not {"cross_mse", "cross_ssim", "seen_self_mse"} & set(table.columns)
+    assert report[0]["winner"]["branch"] == FULL.name
+    assert read_stage(out, kind="comparison")["branches"] == {OTHER.name: "trained", FULL.name: "trained"}
+
+
+def test_differences_are_paired_against_copy_source_and_full(two, tmp_path):
+    run(two, tmp_path / "out", [FULL, OTHER])
+    differences = read_table(tmp_path / "out" / "differences.parquet", kind="differences")
+    worse = differences[(differences["against"] == FULL.name) & (differences["column"] == "self_pose_angle")].iloc[0]
+    assert worse["row"] == OTHER.name
+    assert worse["low"] > 0
+    better = differences[(differences["against"] == "copy source") & (differences["column"] == "self_pose_angle")]
+    assert (better["high"] < 0).all()
+    assert FULL.name not in set(differences.loc[differences["against"] == FULL.name, "row"])
+
+
+def test_missing_and_failed_branches_are_rows_and_the_end_is_red_with_everything_written(two, tmp_path, monkeypatch):
+    scored_branch(tmp_path, monkeypatch, THIRD.name, status="failed")
+    gone = Branch.parse("cgan-gone-0")
+    out = tmp_path / "comparison"
+    with pytest.raises(BranchesMissing, match=r"2 of 4 branches.*cgan-no_self-0 \(failed: loss pixel.*cgan-gone-0"):
+        run(two, out, [FULL, OTHER, THIRD, gone])
+    table = read_table(out / "table.parquet", kind="comparison").set_index("row")
+    assert table.loc[THIRD.name, "status"] == "failed: loss pixel is not finite"
+    assert table.loc[gone.name, "status"].startswith("missing")
+    assert np.isnan(table.loc[gone.name, "self_mse"])
+    assert np.isfinite(table.loc[OTHER.name, "self_mse"])
+    for name in ("table.csv", "table.json", "winner.json", "report.html", "stage.json"):
+        assert (out / name).exists()
+    assert "| cgan-gone-0 | missing" in (out / "table.md").read_text()
+    assert json.loads((out / "winner.json").read_text())["branch"] == FULL.name
+
+
+def test_nothing_but_missing_branches_still_gives_a_table(tmp_path, report):
+    out = tmp_path / "out"
+    with pytest.raises(BranchesMissing, match="1 of 1"):
+        run(tmp_path / "branches", out, [FULL])
+    assert read_table(out / "table.parquet", kind="comparison")["row"].tolist() == [FULL.name]
+    assert json.loads((out / "winner.json").read_text())["branch"] is None
+
+
+def test_a_failed_training_without_an_evaluation_says_why(tmp_path):
+    train = tmp_path / FULL.name / "train"
+    train.mkdir(parents=True)
+    (train / "status.json").write_text(json.dumps({"status": "failed", "reason": "loss is not finite"}))
+    entry = collect(tmp_path, [FULL])[0]
+    assert (entry.status, entry.reason) == ("failed", "loss is not finite")
+
+
+def test_an_evaluation_of_an_older_training_is_missing(two):
+    card = two / OTHER.name / "train" / "model.json"
+    card.write_text(json.dumps({"sha256": "new weights"}))
+    assert [entry.status for entry in collect(two, [FULL, OTHER])] == ["trained", "missing"]
+
+
+def test_figures_of_other_pairs_are_refused(two):
+    path = two / OTHER.name / "evaluate" / "metrics.json"
+    record = json.loads(path.read_text())
+    record["pairs_sha256"]["test"] = "other"
+    path.write_text(json.dumps(record))
+    entry = collect(two, [FULL, OTHER])[1]
+    assert entry.status == "not comparable"
+    assert "another list of pairs than cgan-full-0" in entry.reason
+
+
+def entry(branch, value, n=10, kind="unseen", metric="ssim"):
+    result = {"row": branch.name, "split": "val", "protocol": "self", "metric": metric, "identities": kind,
+              "value": value, "n": n, "pairs": 10}  # fmt: skip
+    return Entry(branch=branch, status="trained", record={"results": [result]})
+
+
+def test_the_metrics_own_direction_decides():
+    entries = [entry(FULL, 0.5), entry(OTHER, 0.7)]
+    assert choose(entries, ChooseSettings(metric="ssim"))[1] == OTHER.name
+    entries = [entry(FULL, 0.5, metric="mse"), entry(OTHER, 0.7, metric="mse")]
+    assert choose(entries, ChooseSettings(metric="mse"))[1] == FULL.name
+
+
+def test_a_branch_without_faces_can_not_win_and_equal_values_go_to_the_first():
+    entries = [entry(FULL, 0.5), entry(OTHER, 0.9, n=4), entry(THIRD, 0.5)]
+    values, winner = choose(entries, ChooseSettings(metric="ssim"))
+    assert winner == FULL.name
+    assert values[OTHER.name] is None
+
+
+def test_a_rule_that_makes_no_sense_is_refused():
+    with pytest.raises(SettingsError, match="mse makes no sense for cross"):
+        choose([entry(FULL, 1.0)], ChooseSettings(protocol="cross", metric="mse"))
+
+
+def test_kinds_of_identities_and_protocols_never_share_a_column():
+    names = {column(p, k, "csim_source") for p in ("self", "cross") for k in ("seen", "unseen")}
+    assert names == {"self_csim_source", "cross_csim_source", "seen_self_csim_source", "seen_cross_csim_source"}
+    assert column("lsim", "seen", "lsim") == "seen_cross_lsim"
+
+
+def test_the_table_as_text_reads_back(two, tmp_path):
+    run(two, tmp_path / "out", [FULL, OTHER])
+    text = (tmp_path / "out" / "table.md").read_text()
+    assert "**cgan-full-0** (chosen)" in text
+    assert "one training: intervals are over faces" in text
+    table = read_table(tmp_path / "out" / "table.parquet", kind="comparison")
+    csv = pd.read_csv(tmp_path / "out" / "table.csv")
+    assert list(csv.columns) == list(table.columns)
+    rows = json.loads((tmp_path / "out" / "table.json").read_text())["rows"]
+    assert rows[0]["self_mse"] == pytest.approx(table["self_mse"][0])

@@ -1,0 +1,224 @@
+"""Pair lists, the rows of a table, and the stage that scores a branch."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from torch import nn
+
+from evaluation_corpus import FakeTools, fake_judge, write_corpus
+from reenact.config import Runtime
+from reenact.corpus.corpus import Corpus
+from reenact.corpus.shards import read_stage
+from reenact.corpus.splits import read_parts
+from reenact.corpus.tables import read_table
+from reenact.evaluation import judges
+from reenact.evaluation.pictures import Pictures
+from reenact.evaluation.protocols import Counts, pair_list, pairs_hash
+from reenact.evaluation.rows import as_pictures, reenacted, rows_of
+from reenact.evaluation.scoring import faces_table, score, summarise_sets
+from reenact.evaluation.summary import summarise
+from reenact.stages.evaluate import EvaluateSettings, PairSettings, evaluate
+from reenact.systems import store
+from reenact.systems.branch import Branch
+
+COUNTS = Counts(sources=2, self_pairs=3, cross_pairs=3, lsim=2)
+
+
+class Mover(nn.Module):
+    """Draws a head of the source's brightness where the driver's landmarks are; `look` makes it read the picture."""
+
+    labels = ("landmarks",)
+
+    def __init__(self, look=False):
+        super().__init__()
+        self.look = look
+
+    def reenact(self, sources, driving):
+        assert sources.image.shape[1] == 1
+        bright = sources.image[:, 0].flatten(1).amax(dim=1)
+        centre = driving.landmarks.mean(dim=1)
+        side = sources.image.shape[-1]
+        grid = (torch.arange(side) + 0.5) / side
+        far = (grid[None, None] - centre[:, 0, None, None]) ** 2 + (grid[None, :, None] - centre[:, 1, None, None]) ** 2
+        drawn = torch.where(far < 0.2**2, bright[:, None, None], torch.tensor(-0.85))
+        image = drawn[:, None].expand(-1, 3, -1, -1).clone()
+        return image + 0 * driving.image if self.look else image
+
+
+def opened(root, **options):
+    folders = write_corpus(root, **options)
+    corpus = Corpus(folders["frames"], landmarks=folders["landmarks"], actions=folders["actions"])
+    return folders, corpus
+
+
+def listed(folders, corpus, split="test", counts=COUNTS, seed=0):
+    trained_on = frozenset(part.identity for part in read_parts(folders["validated"], "train"))
+    parts = read_parts(folders["validated"], split)
+    return pair_list(corpus, parts, split=split, trained_on=trained_on, counts=counts, seed=seed)
+
+
+def test_pairs_are_what_their_protocol_says(tmp_path):
+    pairs = listed(*opened(tmp_path))
+    by = dict(tuple(pairs.groupby("protocol")))
+    assert {name: len(group) for name, group in by.items()} == {"self": 12, "cross": 12, "lsim": 8}
+    assert (by["self"]["source_clip"] == by["self"]["driving_clip"]).all()
+    assert (by["self"]["source_frame"] != by["self"]["driving_frame"]).all()
+    assert (by["self"]["driving_frame"] == by["self"]["truth_frame"]).all()
+    assert (by["cross"]["source_identity"] != by["cross"]["driving_identity"]).all()
+    assert (by["cross"]["truth_frame"] == -1).all()
+    assert (by["lsim"]["source_clip"] == by["lsim"]["truth_clip"]).all()
+    assert (by["lsim"]["source_identity"] != by["lsim"]["driving_identity"]).all()
+    assert pairs["pair"].is_unique
+    assert (pairs["identities"] == "unseen").all()
+    test_people = {part.identity for part in read_parts(tmp_path / "validated", "test")}
+    assert set(pairs["source_identity"]) | set(pairs["driving_identity"]) == test_people
+
+
+def test_everybody_is_source_and_driver_equally_often(tmp_path):
+    pairs = listed(*opened(tmp_path))
+    cross = pairs[pairs["protocol"] == "cross"]
+    assert set(cross["source_identity"].value_counts()) == {3}
+    assert set(cross["driving_identity"].value_counts()) == {3}
+
+
+def test_lsim_drivers_have_the_nearest_action_units(tmp_path):
+    folders, corpus = opened(tmp_path)
+    people = {part.identity: corpus.by_name[part.clip] for part in read_parts(folders["validated"], "test")}
+    for row in listed(folders, corpus).query("protocol == 'lsim'").itertuples():
+        wanted = corpus.actions(corpus.by_name[row.truth_clip])[row.truth_frame]
+        others = [clip for name, clip in people.items() if name != row.source_identity]
+        best = min(np.linalg.norm(corpus.actions(clip) - wanted, axis=1).min() for clip in others)
+        found = np.linalg.norm(corpus.actions(corpus.by_name[row.driving_clip])[row.driving_frame] - wanted)
+        assert found == pytest.approx(best)
+
+
+def test_lists_follow_the_seed_and_the_order_of_clips_does_not_matter(tmp_path):
+    folders, corpus = opened(tmp_path)
+    first = listed(folders, corpus)
+    assert pairs_hash(first) == pairs_hash(listed(folders, corpus))
+    assert pairs_hash(first) != pairs_hash(listed(folders, corpus, seed=1))
+    parts = read_parts(folders["validated"], "test")[::-1]
+    turned = pair_list(corpus, parts, split="test", trained_on=frozenset(), counts=COUNTS, seed=0)
+    assert pairs_hash(first) == pairs_hash(turned)
+
+
+def test_people_that_training_has_seen_are_marked(tmp_path):
+    folders, corpus = opened(tmp_path)
+    table = read_table(folders["validated"] / "split.parquet", kind="split")
+    parts = read_parts(folders["validated"], "test")
+    known = frozenset(table["identity"])
+    pairs = pair_list(corpus, parts, split="test", trained_on=known, counts=COUNTS, seed=0)
+    assert (pairs["identities"] == "seen").all()
+
+
+def test_one_identity_alone_has_self_pairs_only_and_no_interval(tmp_path):
+    folders, corpus = opened(tmp_path, splits=("train", "val", "test"))
+    pairs = listed(folders, corpus)
+    assert set(pairs["protocol"]) == {"self"}
+    pictures = Pictures(corpus, size=32)
+    faces = faces_table(score(rows_of(pictures, []), pairs, pictures, fake_judge()))
+    figure = next(r for r in summarise(faces, repeats=50, seed=0) if r["metric"] == "mse")
+    assert figure["value"] is not None
+    assert figure["low"] is None
+
+
+def figures(corpus, pairs, system):
+    pictures = Pictures(corpus, size=32)
+    rows = rows_of(pictures, [("ours", reenacted(system, pictures, batch=5, device="cpu"))])
+    scored = score(rows, pairs, pictures, fake_judge())
+    faces = faces_table(scored)
+    records = summarise(faces, repeats=100, seed=0) + summarise_sets(scored)
+    return faces, {(r["row"], r["protocol"], r["metric"]): r for r in records}
+
+
+def test_the_drivers_picture_is_never_read(tmp_path):
+    """It is NaN for every system: one that looks has no picture, one that doesn't is not touched."""
+    folders, corpus = opened(tmp_path)
+    pairs = listed(folders, corpus)
+    faces, _ = figures(corpus, pairs, Mover())
+    assert faces["drawn"][faces["row"] == "ours"].all()
+    faces, records = figures(corpus, pairs, Mover(look=True))
+    assert not faces["drawn"][faces["row"] == "ours"].any()
+    ours = records["ours", "self", "mse"]
+    assert (ours["value"], ours["n"], ours["not_drawn"], ours["pairs"]) == (None, 0, 12, 12)
+    assert records["copy source", "self", "mse"]["n"] == 12
+
+
+def test_references_and_a_good_system_stand_where_they_must(tmp_path):
+    folders, corpus = opened(tmp_path)
+    _, records = figures(corpus, listed(folders, corpus), Mover())
+    for metric, best in (("mse", 0), ("ssim", 1), ("pose_angle", 0), ("ed", 0), ("csim_truth", 1), ("fid_reader", 0)):
+        assert records["ground truth", "self", metric]["value"] == pytest.approx(best, abs=1e-4)
+    assert records["copy source", "self", "csim_source"]["value"] == pytest.approx(1)
+    assert records["copy source", "cross", "csim_source"]["value"] == pytest.approx(1)
+    assert records["ground truth", "lsim", "lsim"]["value"] == pytest.approx(0)
+    assert records["ground truth", "cross", "pose_angle"]["value"] is None
+    ours, copied = (records[row, "self", "pose_angle"] for row in ("ours", "copy source"))
+    assert ours["value"] < 0.3 * copied["value"]
+    assert ours["versus_copy"]["high"] < 0
+    assert ("ours", "cross", "mse") not in records
+
+
+def test_pictures_are_rounded_to_8_bits_and_clipped():
+    values = torch.tensor([[-3.0, -1.0, 0.0, 1.0, 3.0, 0.5]]).reshape(1, 1, 1, 6).expand(2, 3, 1, 6).clone()
+    values[1, 0, 0, 0] = float("inf")
+    drawn = as_pictures(values)
+    assert drawn.pictures[0, 0, :, 0].tolist() == [0, 0, 128, 255, 255, 191]
+    assert drawn.usable.tolist() == [True, False]
+
+
+def scored_branch(tmp_path, monkeypatch, name, *, status="trained", system=None, **options):
+    root = tmp_path / "corpus"
+    folders = {name: root / name for name in ("frames", "landmarks", "actions", "validated")}
+    if not root.exists():
+        write_corpus(root)
+    model, out = tmp_path / "branches" / name / "train", tmp_path / "branches" / name / "evaluate"
+    model.mkdir(parents=True, exist_ok=True)
+    (model / "stage.json").write_text(json.dumps({"format": 1, "kind": "model"}))
+    (model / "status.json").write_text(json.dumps({"status": status, "reason": "loss pixel is not finite"}))
+    facts = {"size": 32, "sha256": name}
+    (model / "model.json").write_text(json.dumps(facts))
+    monkeypatch.setattr(store, "load_system", lambda folder, device: (system or Mover(), facts))
+    monkeypatch.setattr(judges, "JUDGES", {"tools": FakeTools})
+    counts = PairSettings(sources=1, self_pairs=2, cross_pairs=2, lsim=1)
+    settings = EvaluateSettings(val=counts, test=counts, bootstrap=50, samples=3, judge_size=64, **options)
+    result = evaluate(
+        **folders, guide=tmp_path, model=model, out=out, branch=Branch.parse(name), settings=settings,
+        runtime=Runtime(threads=1),
+    )  # fmt: skip
+    return out, result
+
+
+def test_a_branch_leaves_figures_pairs_and_pictures(tmp_path, monkeypatch):
+    out, result = scored_branch(tmp_path, monkeypatch, "cgan-full-0")
+    assert read_stage(out, kind="evaluation")["status"] == "trained"
+    assert result.counts["no_face"] == 0
+    record = json.loads((out / "metrics.json").read_text())
+    assert record["judge"]["size"] == 64
+    assert record["metrics"]["csim_source"]["weights_sha256"] == {"landmarks": "a", "recognition": "b"}
+    assert {r["split"] for r in record["results"]} == {"val", "test"}
+    faces = read_table(out / "faces.parquet", kind="scores")
+    pairs = read_table(out / "pairs.parquet", kind="pairs")
+    assert len(faces) == 3 * len(pairs)
+    with np.load(out / "samples.npz") as samples:
+        assert samples["self_source"].shape == (3, 32, 32, 3)
+        assert samples["cross_landmarks"].shape == (3, 68, 2)
+        assert samples["self_generated"].dtype == np.uint8
+        assert len(set(samples["self_name"])) == 3
+
+
+def test_the_same_branch_has_the_same_figures_whatever_the_batch(tmp_path, monkeypatch):
+    first, _ = scored_branch(tmp_path, monkeypatch, "cgan-full-0", batch=1)
+    figures = (first / "metrics.json").read_bytes()
+    again, _ = scored_branch(tmp_path, monkeypatch, "cgan-full-0", batch=7)
+    assert (again / "metrics.json").read_bytes() == figures
+
+
+def test_a_failed_training_is_a_record_not_an_error(tmp_path, monkeypatch):
+    out, result = scored_branch(tmp_path, monkeypatch, "cgan-full-0", status="failed")
+    assert read_stage(out, kind="evaluation")["reason"] == "loss pixel is not finite"
+    assert "training failed" in result.notes[0]
+    assert pd.isna(result.counts.get("pairs", np.nan))
