@@ -12,9 +12,7 @@ class FeatureSettings(Settings):
 
     network: Literal["guide", "vgg19"] = "guide"
     file: str = ""  # vgg19: a .pth or .safetensors file with keys features.N.weight and features.N.bias
-    sha256: str = Field(
-        default="", pattern="^([0-9a-f]{64})?$"
-    )  # of that file: it says which weights a result rests on
+    sha256: str = Field(default="", pattern="^([0-9a-f]{64})?$")  # of that file
 
     @model_validator(mode="after")
     def _complete(self) -> Self:

@@ -1,0 +1,186 @@
+"""Frozen feature networks: the guide's maps and the user's own VGG-19 file."""
+
+import json
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+from reenact.backbones.features import GuideFeatures, load_features, mean_activations, raw_maps
+from reenact.backbones.reader import Reader, centres
+from reenact.backbones.settings import FeatureSettings
+from reenact.corpus.shards import write_stage
+from reenact.errors import BadInput, SettingsError
+from reenact.hashing import hash_file
+
+# configuration E of the paper up to relu4_3, in torchvision's order: C a convolution with ReLU, P a pooling
+LAYERS = [64, 64, "P", 128, 128, "P", 256, 256, 256, 256, "P", 512, 512, 512]
+
+
+def a_vgg():
+    """An ordinary Sequential of these layers: the independent reference, with keys as torchvision publishes them."""
+    torch.manual_seed(0)
+    layers, channels = [], 3
+    for width in LAYERS:
+        if width == "P":
+            layers.append(nn.MaxPool2d(2, 2))
+        else:
+            layers += [nn.Conv2d(channels, width, 3, padding=1), nn.ReLU()]
+            channels = width
+    return nn.Sequential(*layers)
+
+
+@pytest.fixture(scope="module")
+def vgg(tmp_path_factory):
+    """The reference and a .pth file of its weights beside keys of layers that aren't needed."""
+    network = a_vgg()
+    state = {f"features.{name}": value for name, value in network.state_dict().items()}
+    file = tmp_path_factory.mktemp("vgg") / "vgg19.pth"
+    torch.save({**state, "classifier.0.weight": torch.zeros(2, 2)}, file)
+    return network, file
+
+
+def settings(file, sha256=None):
+    values = {"network": "vgg19", "file": str(file), "sha256": sha256 or hash_file(file)}
+    return FeatureSettings.parse(values, where="train.features")
+
+
+def test_vgg_maps_are_relu1_2_2_2_3_3_4_3_and_3_2_of_normalised_rgb(vgg, tmp_path):
+    network, file = vgg
+    features = load_features(tmp_path, settings(file))
+    image = torch.rand(2, 3, 32, 32) * 2 - 1
+    mean = torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1)
+    deviation = torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1)
+    x, after = ((image + 1) / 2 - mean) / deviation, []
+    with torch.no_grad():
+        for layer in network:
+            x = layer(x)
+            after.append(x)
+    for index in (3, 8, 13, 15, 24):
+        assert isinstance(network[index], nn.ReLU)
+    for made, index in zip(features.stages(image), (3, 8, 15, 24), strict=True):
+        torch.testing.assert_close(made, after[index], rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(features.identity(image), after[13], rtol=1e-4, atol=1e-5)
+    assert (features.name, features.sha256) == ("vgg19", hash_file(file))
+
+
+def test_vgg_reads_safetensors_too_and_has_no_gradient_for_weights(vgg, tmp_path):
+    network, _ = vgg
+    file = tmp_path / "vgg19.safetensors"
+    save_file({f"features.{name}": value for name, value in network.state_dict().items()}, file)
+    features = load_features(tmp_path, settings(file))
+    image = torch.zeros(1, 3, 16, 16, requires_grad=True)
+    features.maps(image).identity.sum().backward()
+    assert image.grad.abs().sum() > 0
+    assert not any(weight.requires_grad or bias.requires_grad for weight, bias in features.weights.values())
+
+
+def test_a_vgg_file_with_another_checksum_is_refused(vgg, tmp_path):
+    with pytest.raises(BadInput, match="sha256"):
+        load_features(tmp_path, settings(vgg[1], sha256="0" * 64))
+
+
+def test_a_missing_damaged_or_foreign_vgg_file_is_one_sentence(tmp_path):
+    with pytest.raises(BadInput, match="no such file"):
+        load_features(tmp_path, settings(tmp_path / "nothing.pth", sha256="0" * 64))
+    file = tmp_path / "text.pth"
+    file.write_text("not weights")
+    with pytest.raises(BadInput, match="no readable file"):
+        load_features(tmp_path, settings(file))
+    torch.save({"features.0.weight": torch.zeros(64, 3, 5, 5)}, file)
+    with pytest.raises(BadInput, match=r"features\.0\.weight"):
+        load_features(tmp_path, settings(file))
+
+
+@pytest.mark.parametrize(
+    "values",
+    [{"network": "vgg19"}, {"network": "vgg19", "file": "x"}, {"network": "guide", "file": "x"}, {"network": "vgg16"}],
+)
+def test_half_a_choice_of_network_is_a_settings_error(values):
+    with pytest.raises(SettingsError, match=r"train\.features"):
+        FeatureSettings.parse(values, where="train.features")
+
+
+# ---- the guide
+
+
+def trained_looking_reader():
+    """A reader whose batch statistics are not those of a fresh one."""
+    torch.manual_seed(0)
+    reader = Reader(width=3)
+    for _ in range(3):
+        reader(torch.rand(8, 3, 64, 64) * 2 - 1)
+    return reader.eval()
+
+
+def test_stages_halve_the_side_and_the_identity_map_is_inside_the_third():
+    reader = trained_looking_reader()
+    *stages, identity = raw_maps(reader, torch.zeros(1, 3, 64, 64))
+    assert [tuple(stage.shape[1:]) for stage in stages] == [(3, 64, 64), (6, 32, 32), (12, 16, 16), (24, 8, 8)]
+    assert identity.shape == stages[2].shape
+    assert not torch.equal(identity, stages[2])
+
+
+def test_scaled_maps_have_unit_mean_on_the_pictures_they_were_scaled_on():
+    reader = trained_looking_reader()
+    pictures = [torch.rand(4, 3, 64, 64) * 2 - 1 for _ in range(3)]
+    features = GuideFeatures(reader, sha256="0" * 64, scales=mean_activations(reader, pictures))
+    maps = [features.maps(batch) for batch in pictures]
+    for stage in range(4):
+        assert torch.stack([m.stages[stage].mean() for m in maps]).mean().item() == pytest.approx(1, rel=1e-4)
+    assert torch.stack([m.identity.mean() for m in maps]).mean().item() == pytest.approx(1, rel=1e-4)
+
+
+def test_folding_the_normalisation_changes_nothing():
+    reader, image = trained_looking_reader(), torch.rand(2, 3, 64, 64)
+    with torch.no_grad():
+        before = reader(image)
+        after = reader.fuse()(image)
+    for name in ("landmarks", "actions", "pose", "embedding"):
+        torch.testing.assert_close(getattr(after, name), getattr(before, name), rtol=1e-3, atol=1e-4)
+    assert not any(isinstance(module, nn.BatchNorm2d) for module in reader.modules())
+
+
+def test_gradients_reach_the_picture_and_never_the_weights():
+    features = GuideFeatures(trained_looking_reader(), sha256="0" * 64, scales=(1.0,) * 5)
+    image = torch.rand(1, 3, 64, 64, requires_grad=True)
+    sum(stage.sum() for stage in features.stages(image)).backward()
+    assert image.grad.abs().sum() > 0
+    assert not any(weight.requires_grad for weight in features.reader.parameters())
+
+
+def test_centre_of_mass_finds_a_peak_in_crop_coordinates():
+    maps = torch.full((1, 2, 16, 8), -50.0)
+    maps[0, 0, 3, 5] = 50
+    maps[0, 1, 15, 0] = maps[0, 1, 15, 1] = 50
+    torch.testing.assert_close(centres(maps)[0], torch.tensor([[5.5 / 8, 3.5 / 16], [1 / 8, 15.5 / 16]]))
+
+
+def write_guide(folder, reader, **changes):
+    folder.mkdir(exist_ok=True)
+    save_file(reader.state_dict(), folder / "reader.safetensors")
+    facts = {"width": 3, "embedding": 64, "sha256": hash_file(folder / "reader.safetensors"), "scales": [1.0] * 5}
+    write_stage(folder, kind="guide", **{**facts, **changes})
+
+
+def test_a_guide_read_back_sees_the_same(tmp_path):
+    reader, image = trained_looking_reader(), torch.rand(2, 3, 64, 64)
+    with torch.no_grad():
+        before = raw_maps(reader, image)
+    write_guide(tmp_path, reader)
+    features = load_features(tmp_path, FeatureSettings())
+    for made, wanted in zip((*features.stages(image), features.identity(image)), before, strict=True):
+        torch.testing.assert_close(made, wanted, rtol=1e-3, atol=1e-4)
+    assert features.sha256 == json.loads((tmp_path / "stage.json").read_text())["sha256"]
+
+
+def test_a_missing_damaged_or_foreign_guide_is_refused(tmp_path):
+    with pytest.raises(BadInput, match="guide"):
+        load_features(tmp_path / "none", FeatureSettings())
+    write_guide(tmp_path, trained_looking_reader(), width=5)
+    with pytest.raises(BadInput, match="train_guide"):
+        load_features(tmp_path, FeatureSettings())
+    write_guide(tmp_path, trained_looking_reader(), sha256="0" * 64)
+    with pytest.raises(BadInput, match="train_guide"):
+        load_features(tmp_path, FeatureSettings())
