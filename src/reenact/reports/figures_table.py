@@ -1,0 +1,99 @@
+"""The comparison's figures as HTML: one table per protocol and kind of identities."""
+
+import html
+import math
+from typing import Any
+
+import pandas as pd
+
+from reenact.evaluation.metrics.catalogue import METRICS
+from reenact.evaluation.metrics.metric import Metric
+from reenact.reports.page import rows
+
+TITLES = {
+    "self": "Self-reenactment of unseen identities",
+    "cross": "Cross-reenactment of unseen identities",
+    "seen_self": "Self-reenactment of seen identities",
+    "seen_cross": "Cross-reenactment of seen identities",
+}
+_GOOD_STATUS = ("trained", "reference")
+
+
+def figures_html(table: pd.DataFrame, winner: str | None) -> str:
+    """Means with their intervals; the best branch of a column in bold, the chosen one on a coloured row."""
+    blocks = [
+        f"<h3>{title}</h3>" + _block(table, prefix, winner)
+        for prefix, title in TITLES.items()
+        if any(f"{prefix}_{name}" in table for name in METRICS)
+    ]
+    return "".join(blocks) or rows(["row", "status"], [("trouble", _plain(r, "row", "status")) for r in _dicts(table)])
+
+
+def differences_html(differences: pd.DataFrame) -> str:
+    """Paired differences: bold where the interval leaves zero out."""
+    lines = []
+    for row in _dicts(differences):
+        metric = METRICS.get(row["metric"])
+        low, high = row["low"], row["high"]
+        sure = pd.notna(low) and pd.notna(high) and (low > 0 or high < 0)
+        better = metric is not None and sure and (row["value"] < 0) == (metric.direction == "lower")
+        word = ("better" if better else "worse") if sure else "not told apart"
+        mark = "good" if better else ("bad" if sure else "soft")
+        value = f"{row['value']:+.4g}" + _interval(low, high) if pd.notna(row["value"]) else "-"
+        cells = _plain(row, "row", "against", "column")
+        lines.append(("", [*cells, value, f'<span class="{mark}">{word}</span>', str(row["n"])]))
+    return rows(["row", "against", "column", "difference", "", "pairs"], lines, text=(0, 1, 2))
+
+
+def _block(table: pd.DataFrame, prefix: str, winner: str | None) -> str:
+    metrics = [metric for metric in METRICS.values() if f"{prefix}_{metric.id}" in table]
+    best = {metric.id: _best(table, f"{prefix}_{metric.id}", metric) for metric in metrics}
+    lines = []
+    for row in _dicts(table):
+        name, status = str(row["row"]), str(row["status"])
+        cells = [html.escape(name) + (' <span class="pill good">chosen</span>' if name == winner else "")]
+        if status in _GOOD_STATUS:
+            cells += [_figure(row, f"{prefix}_{metric.id}", bold=best[metric.id] == name) for metric in metrics]
+            cells.append(_no_face(row, prefix))
+        else:
+            cells += [f'<span class="small">{html.escape(status)}</span>', *[""] * len(metrics)]
+        mark = "reference" if status == "reference" else "best" if name == winner else ""
+        lines.append((mark if status in _GOOD_STATUS else "trouble", cells))
+    heads = [f"{metric.title} {'↓' if metric.direction == 'lower' else '↑'}" for metric in metrics]
+    return rows(["", *heads, "no face"], lines)
+
+
+def _best(table: pd.DataFrame, column: str, metric: Metric) -> str | None:
+    trained = table[table["status"] == "trained"]
+    values = dict(zip(trained["row"].astype(str), trained[column].astype(float), strict=True))
+    known = {name: value for name, value in values.items() if not math.isnan(value)}
+    if len(known) < 2:  # nothing to be better than
+        return None
+    return (min if metric.direction == "lower" else max)(known, key=lambda name: known[name])
+
+
+def _figure(row: dict[str, Any], column: str, *, bold: bool) -> str:
+    value = row.get(column)
+    if value is None or pd.isna(value):
+        return "-"
+    text = f"{value:.4g}"
+    return (f"<b>{text}</b>" if bold else text) + _interval(row.get(f"{column}_low"), row.get(f"{column}_high"))
+
+
+def _interval(low: float | None, high: float | None) -> str:
+    if low is None or high is None or pd.isna(low) or pd.isna(high):
+        return ""
+    return f'<span class="interval">{low:.4g} to {high:.4g}</span>'
+
+
+def _no_face(row: dict[str, Any], prefix: str) -> str:
+    missed, pairs = row.get(f"{prefix}_no_face"), row.get(f"{prefix}_pairs")
+    return "-" if missed is None or pairs is None or pd.isna(missed) else f"{missed:.0f} of {pairs:.0f}"
+
+
+def _plain(row: dict[str, Any], *names: str) -> list[str]:
+    return [html.escape(str(row[name])) for name in names]
+
+
+def _dicts(table: pd.DataFrame) -> list[dict[str, Any]]:
+    return [{str(key): value for key, value in row.items()} for row in table.to_dict("records")]
