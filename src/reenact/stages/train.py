@@ -33,7 +33,7 @@ class TrainSettings(LoopSettings):
 
     size: int = Field(default=64, ge=16)  # side of the pictures in pixels
     flip: bool = True  # mirror half of the samples
-    features: FeatureSettings = Field(default_factory=FeatureSettings)
+    features: FeatureSettings = FeatureSettings()
 
 
 def train(
@@ -220,6 +220,8 @@ def _write(
 
     rows = [(step, step * settings.batch, seconds, name, value) for step, seconds, name, value in state.history]
     history = pd.DataFrame(rows, columns=["step", "samples", "seconds", "name", "value"])
+    for name in ("model.safetensors", "model.json", "samples.png"):
+        (out / name).unlink(missing_ok=True)  # of an earlier training
     write_table(out / "history.parquet", history, kind="history")
     if training is not None and training.probes is not None and state.snapshots:
         picture = over_time(training.probes, state.snapshots)

@@ -9,9 +9,10 @@ from reenact.errors import TrainingFailed
 def not_finite(step: int, values: Mapping[str, float]) -> None:
     """A loss term that is infinite or not a number."""
     sick = [name for name, value in values.items() if not math.isfinite(value)]
-    if sick:
-        which = "term " + sick[0] if len(sick) == 1 else "terms " + ", ".join(sick)
-        raise TrainingFailed(f"step {step}: loss {which} is not finite. Lower the learning rate or that term's weight.")
+    terms = [name for name in sick if name != "total"] or sick
+    if terms:
+        which = f"term {terms[0]} is" if len(terms) == 1 else f"terms {', '.join(terms)} are"
+        raise TrainingFailed(f"step {step}: loss {which} not finite. Lower the learning rate or the terms' weights.")
 
 
 STEP_ALARMS = (not_finite,)  # called with every step's loss terms, in order

@@ -28,13 +28,14 @@ class Checkpoints:
 
     def __init__(self, store: Store, settings: CheckpointSettings) -> None:
         self.store, self.settings = store, settings
-        self._last_time = time.monotonic()
-        self._last_samples: int | None = None
+        self.begin(0)
+
+    def begin(self, samples: int) -> None:
+        """Count time and samples from here."""
+        self._last_time, self._last_samples = time.monotonic(), samples
 
     def due(self, samples: int) -> bool:
         """Whether the state after `samples` samples should be kept; the clock decides when, never what is trained."""
-        if self._last_samples is None:
-            self._last_samples = samples
         s = self.settings
         by_time = bool(s.every_seconds) and time.monotonic() - self._last_time >= s.every_seconds
         by_samples = bool(s.every_samples) and samples - self._last_samples >= s.every_samples
@@ -46,7 +47,7 @@ class Checkpoints:
         for name in self._names("step")[: -self.settings.keep]:
             self.store.delete(name)
         # The clock starts anew after the writing, so that a slow store never takes all the time.
-        self._last_time, self._last_samples = time.monotonic(), samples
+        self.begin(samples)
 
     def finish(self, step: int, state: Mapping[str, Any]) -> None:
         """Keep what a finished training hands on, in place of its steps."""

@@ -35,7 +35,8 @@ def make_fabric(runtime: Runtime) -> Fabric:
     device = device_of(runtime)
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS is deterministic only with it
     torch.use_deterministic_algorithms(True, warn_only=device.type != "cpu")
-    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # costs time, and we read no uninitialised memory
+    # Deterministic algorithms would fill fresh memory first; it costs time, and we read no uninitialised memory.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.set_num_threads(runtime.threads)
     cv2.setNumThreads(0)  # frames are small: OpenCV's own threads would only fight torch's
     several = int(os.environ.get("WORLD_SIZE", "1")) > 1

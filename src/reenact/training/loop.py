@@ -186,6 +186,7 @@ class Training:
             self.state = State.read(kept)
             load_weights(self.system, self.state.weights)
             self.fabric.strategy.precision.load_state_dict(self.state.precision)
+            self.checkpoints.begin(self.state.step * self.settings.batch)
             say(f"{self.branch}: continuing after step {self.state.step} of {self.steps}")
         elif self.validation is not None and self.fabric.is_global_zero:
             self._log(self.validation.copying())

@@ -134,7 +134,7 @@ def _s3_client() -> Any:
 
     # Path addressing and checksums only where required: what S3 servers other than AWS understand.
     config = Config(
-        retries={"max_attempts": 5, "mode": "standard"},
+        retries={"max_attempts": int(os.environ.get("AWS_MAX_ATTEMPTS", "5")), "mode": "standard"},
         connect_timeout=5,
         read_timeout=60,
         s3={"addressing_style": "path"},
