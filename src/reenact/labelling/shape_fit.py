@@ -196,7 +196,7 @@ def _solve_frames(model: ShapeModel, points: Array, shape: Array, frames: _Frame
 def _bounded_step(normal: Array, right: Array, actions: Array) -> Array:
     """Solve for a step; intensities that would leave 0..5 are held at the bound and the rest solved again."""
     count, units = actions.shape
-    step = np.linalg.solve(normal, right[..., None])[..., 0]
+    step = _solved(normal, right)
     held, bound = np.zeros((count, units), dtype=bool), np.zeros((count, units))
     for _ in range(3):
         reached = actions + step[:, 6:]
@@ -209,7 +209,7 @@ def _bounded_step(normal: Array, right: Array, actions: Array) -> Array:
         bent, pushed = normal.copy(), right.copy()
         bent[:, np.arange(6, 6 + units), np.arange(6, 6 + units)] += stiff
         pushed[:, 6:] += stiff * (bound - actions)
-        step = np.linalg.solve(bent, pushed[..., None])[..., 0]
+        step = _solved(bent, pushed)
     return step
 
 
@@ -227,8 +227,12 @@ def _solve_shape(model: ShapeModel, points: Array, frames: _Frames) -> Array:
     looks = min(len(points), 6) / len(points)
     normal = looks * np.einsum("nrk,nrl->kl", basis, basis) + np.eye(len(model.identity))
     right = looks * np.einsum("nrk,nr->k", basis, residual)
-    shape: Array = np.linalg.solve(normal, right)
-    return shape
+    return _solved(normal[None], right[None])[0]
+
+
+def _solved(normal: Array, right: Array) -> Array:
+    """Solutions (N, U) of N systems (N, U, U)."""
+    return np.asarray(np.linalg.solve(normal, right[..., None])[..., 0], dtype=np.float64)
 
 
 def rotation_of_vector(vectors: Array) -> Array:
