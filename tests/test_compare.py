@@ -1,6 +1,7 @@
 """The comparison: what became of every branch, the choice, the table, and how the stage ends."""
 
 import json
+import shutil
 import sys
 import types
 
@@ -47,11 +48,20 @@ def report(monkeypatch):
     return calls
 
 
+@pytest.fixture(scope="module")
+def scored(tmp_path_factory):
+    """full, which follows the driver, and a variant that follows half-way."""
+    root = tmp_path_factory.mktemp("scored")
+    with pytest.MonkeyPatch.context() as patch:
+        scored_branch(root, patch, FULL.name)
+        scored_branch(root, patch, OTHER.name, system=Lazy())
+    return root
+
+
 @pytest.fixture
-def two(tmp_path, monkeypatch, report):
-    """full, which follows the driver, and a variant that follows half-way; the folder of branches."""
-    scored_branch(tmp_path, monkeypatch, FULL.name)
-    scored_branch(tmp_path, monkeypatch, OTHER.name, system=Lazy())
+def two(scored, tmp_path):
+    """A copy of both branches that a test may spoil: the folder of branches."""
+    shutil.copytree(scored, tmp_path, dirs_exist_ok=True)
     return tmp_path / "branches"
 
 
@@ -86,7 +96,7 @@ def test_the_better_branch_is_chosen_on_val_and_the_table_holds_test(two, tmp_pa
     assert read_stage(out, kind="comparison")["branches"] == {OTHER.name: "trained", FULL.name: "trained"}
 
 
-def test_differences_are_paired_against_copy_source_and_full(two, tmp_path):
+def test_differences_are_paired_against_copy_source_and_full(two, tmp_path, report):
     run(two, tmp_path / "out", [FULL, OTHER])
     differences = read_table(tmp_path / "out" / "differences.parquet", kind="differences")
     worse = differences[(differences["against"] == FULL.name) & (differences["column"] == "self_pose_angle")].iloc[0]
@@ -97,7 +107,9 @@ def test_differences_are_paired_against_copy_source_and_full(two, tmp_path):
     assert FULL.name not in set(differences.loc[differences["against"] == FULL.name, "row"])
 
 
-def test_missing_and_failed_branches_are_rows_and_the_end_is_red_with_everything_written(two, tmp_path, monkeypatch):
+def test_missing_and_failed_branches_are_rows_and_the_end_is_red_with_everything_written(
+    two, tmp_path, monkeypatch, report
+):
     scored_branch(tmp_path, monkeypatch, THIRD.name, status="failed")
     gone = Branch.parse("cgan-gone-0")
     out = tmp_path / "comparison"
@@ -187,3 +199,4 @@ def test_the_table_as_text_reads_back(two, tmp_path):
     assert list(csv.columns) == list(table.columns)
     rows = json.loads((tmp_path / "out" / "table.json").read_text())["rows"]
     assert rows[0]["self_mse"] == pytest.approx(table["self_mse"][0])
+    assert "cgan-no_pixel-0" in (tmp_path / "out" / "report.html").read_text()

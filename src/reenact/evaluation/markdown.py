@@ -45,8 +45,11 @@ def _cell(row: pd.Series, name: str) -> str:
 
 
 def _no_face(row: pd.Series, prefix: str) -> str:
-    missed, pairs = row.get(f"{prefix}_no_face"), row.get(f"{prefix}_pairs")
-    return "" if missed is None or pd.isna(missed) else f"{missed:.0f} of {pairs:.0f}"
+    """Of the pictures there are: a reference row has none where the protocol has no truth."""
+    missed, pairs, undrawn = (row.get(f"{prefix}_{name}") for name in ("no_face", "pairs", "not_drawn"))
+    if missed is None or pd.isna(missed) or undrawn == pairs:
+        return ""
+    return f"{missed:.0f} of {pairs - undrawn:.0f}" + (f", {undrawn:.0f} not finite" if undrawn else "")
 
 
 def _line(cells: Sequence[str]) -> str:

@@ -33,10 +33,10 @@ def _one(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
     return float((likeness * (2 * covariance + C2) / (var_x + var_y + C2)).mean())
 
 
-def _smooth(picture: NDArray[np.float64]) -> NDArray[np.floating]:
+def _smooth(picture: NDArray[np.float64]) -> NDArray[np.float64]:
     window = cv2.getGaussianKernel(WINDOW, SIGMA, cv2.CV_64F)
     inside = slice(WINDOW // 2, -(WINDOW // 2))
-    return np.asarray(cv2.sepFilter2D(picture, cv2.CV_64F, window, window))[inside, inside]
+    return np.asarray(cv2.sepFilter2D(picture, cv2.CV_64F, window, window), dtype=np.float64)[inside, inside]
 
 
 SSIM = Metric(
