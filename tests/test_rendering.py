@@ -249,6 +249,7 @@ def test_painting_inside_a_shape_leaves_the_rest_alone() -> None:
     canvas.inside(box, lambda: canvas.disc(np.array([25.0, 25.0]), 20.0, (255, 0, 0)))
     changed = (canvas.pixels != 90).any(axis=2)
     assert changed[22:28, 22:28].all()
+    assert (canvas.pixels[24:26, 24:26] == (255, 0, 0)).all()
     assert changed.sum() <= 13 * 13
 
 

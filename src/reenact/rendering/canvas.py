@@ -60,8 +60,9 @@ class Canvas:
             paint()
             mask = np.zeros(before.shape[:2], dtype=np.uint8)
             cv2.fillPoly(mask, [self._fixed(outline)], (round(255 * opacity),), cv2.LINE_AA, _SHIFT)
-            weight = mask[..., None].astype(np.uint16)
-            whole[box] = ((self.pixels * weight + before * (255 - weight) + 127) // 255).astype(np.uint8)
+            weight = cv2.merge([mask, mask, mask])
+            painted = cv2.multiply(self.pixels, weight, scale=1 / 255)
+            whole[box] = cv2.add(painted, cv2.multiply(before, 255 - weight, scale=1 / 255))
         finally:
             self.pixels, self._corner = whole, corner
 

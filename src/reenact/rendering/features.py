@@ -5,7 +5,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from reenact.rendering.canvas import Canvas, mix, smooth
+from reenact.rendering.canvas import FACE, Canvas, mix, smooth
 from reenact.rendering.head import Head
 
 Array = NDArray[np.float64]
@@ -128,13 +128,22 @@ def draw_marks(canvas: Canvas, head: Head) -> None:
     for x, y, radius in person.moles:
         anchor = cheeks[0] if x < 0 else cheeks[1]
         spot = anchor + (x * 0.45 + (-8 if x < 0 else 8), (y - 28) * 0.6, abs(x) * 0.12 - 2)
-        canvas.disc(head.flat(spot), radius * head.unit, person.skin * 0.42)
+        if _on_face(canvas, head.flat(spot)):
+            canvas.disc(head.flat(spot), radius * head.unit, person.skin * 0.42)
     if person.freckles > 0:
         rng = np.random.default_rng(person.seed)
         for index in range(int(36 * min(1.0, person.freckles))):
             x, y = rng.normal(0, 9, 2)
             spot = cheeks[index % 2] + (x * 1.1, y * 0.7 - 6, -3)
-            canvas.disc(head.flat(spot), rng.uniform(0.5, 0.9) * head.unit, person.skin * np.array([0.78, 0.66, 0.58]))
+            radius = rng.uniform(0.5, 0.9) * head.unit
+            if _on_face(canvas, head.flat(spot)):
+                canvas.disc(head.flat(spot), radius, person.skin * np.array([0.78, 0.66, 0.58]))
+
+
+def _on_face(canvas: Canvas, spot: Array) -> bool:
+    """Whether a place (2,) shows skin: turned away, a mark is not drawn beside the face."""
+    x, y = (int(v) for v in spot)
+    return 0 <= x < canvas.size and 0 <= y < canvas.size and bool(canvas.classes[y, x] == FACE)
 
 
 def draw_glasses(canvas: Canvas, head: Head) -> None:
