@@ -79,8 +79,8 @@ def made_up(root):
     winner = {"branch": GOOD.name, "metric": "self_ed", "value": 0.12345, "rule": {"split": "val"}}
     quality = [{"label": "landmarks", "value": "0.031", "meaning": "mean distance to the truth, outer eye distances"}]
     context = {"notes": ["one training: intervals are over faces"], "differences": differences, "checks": checks,
-               "split": split, "label_quality": quality, "lineage": asdict(Lineage(git_commit="abc123")), "image_size": 64,
-               "judge": {"name": "tools"}}  # fmt: skip
+               "split": split, "label_quality": quality, "lineage": asdict(Lineage(git_commit="abc123")),
+               "image_size": 64, "judge": {"name": "tools"}}  # fmt: skip
     return {"table": pd.DataFrame(rows), "branches": root / "branches", "expected": [GOOD, OTHER, LOST],
             "winner": winner, "context": context}  # fmt: skip
 
@@ -151,6 +151,14 @@ def test_a_report_without_any_branch_on_disk_is_still_written(tmp_path):
     text = (tmp_path / "r.html").read_text()
     assert "No branch was chosen" in text
     assert "missing: killed" in text
+
+
+def test_facts_on_data_are_taken_from_a_branch_that_left_them(tmp_path):
+    arguments = made_up(tmp_path)
+    facts = {"label_quality": [{"label": "fit", "value": "0.0777", "meaning": "median"}]}
+    (arguments["branches"] / OTHER.name / "evaluate" / "data.json").write_text(json.dumps(facts))
+    write_report(tmp_path / "r.html", **{**arguments, "context": {}})
+    assert "0.0777" in (tmp_path / "r.html").read_text()
 
 
 def test_error_maps_follow_matplotlibs_viridis_from_0_to_96():

@@ -5,11 +5,13 @@ import pandas as pd
 import pytest
 
 from reenact.corpus.checks import Check, run_checks
+from reenact.corpus.corpus import Corpus
 from reenact.corpus.expectations import split_outcomes
 from reenact.corpus.shards import write_array, write_stage
 from reenact.corpus.splits import assign_splits, read_parts
 from reenact.corpus.tables import read_table, write_table
 from reenact.errors import ValidationFailed
+from reenact.evaluation.data_facts import label_quality
 from reenact.faces.actions import ACTION_UNITS
 from reenact.stages.validate_data import ValidateDataSettings, validate_data
 
@@ -143,6 +145,15 @@ def test_labels_nobody_asked_for_may_be_absent(tmp_path):
     arguments = fake.write(tmp_path)
     validate_data(**arguments)
     assert not checks_of(arguments["out"])["check"].str.startswith("AU").any()
+
+
+def test_label_quality_counts_found_frames_and_their_fit_only(tmp_path):
+    fake = Fake()
+    fake.found[:40] = False
+    fake.actions.loc[:39, "fit_error"] = 9.0
+    folders = fake.write(tmp_path)
+    corpus = Corpus(folders["frames"], landmarks=folders["landmarks"], actions=folders["actions"])
+    assert [record["value"] for record in label_quality(corpus)] == ["75.0%", "0.050", "0.050"]
 
 
 def test_a_split_that_would_be_empty_is_a_critical_failure_with_advice(tmp_path):

@@ -40,10 +40,12 @@ def write_report(
 
     `table` and `winner` are those of stages/compare.py. `context` may hold `notes` (sentences), `differences`,
     `checks` and `split` (tables), `label_quality` (records of `label`, `value`, `meaning`), `lineage` (a record),
-    `judge` and `image_size`; a section without its facts says so. Pictures, histories and records are read below
-    `branches`, where a branch may lack any of them.
+    `judge` and `image_size`; facts on the data that are not passed come from a branch's evaluation (`data.json`), and
+    a section without its facts says so. Pictures, histories and records are read below `branches`, where a branch may
+    lack any of them.
     """
     names = [branch.name for branch in expected]
+    context = {**_data_facts(branches, names), **context}
     best = winner.get("branch")
     ordered = sorted(names, key=lambda name: name != best)
     statuses = {name: _record(branches / name / "train" / "status.json") for name in names}
@@ -157,7 +159,7 @@ def _trainings(statuses: Mapping[str, Mapping[str, Any]]) -> str:
 def _label_quality(context: Mapping[str, Any]) -> str:
     records = context.get("label_quality")
     if not records:
-        return '<p class="soft">The caller of this comparison passed no facts on labels.</p>'
+        return '<p class="soft">No branch left facts on labels.</p>'
     lines = [("", [html.escape(str(record[key])) for key in ("label", "value", "meaning")]) for record in records]
     return rows(["label", "value", "meaning"], lines, text=(2,))
 
@@ -165,7 +167,7 @@ def _label_quality(context: Mapping[str, Any]) -> str:
 def _checks(context: Mapping[str, Any]) -> str:
     checks, split = _frame(context.get("checks")), _frame(context.get("split"))
     if checks is None:
-        return '<p class="soft">The caller of this comparison passed no checks; see validation.html of the run.</p>'
+        return '<p class="soft">No branch left the checks; see validation.html of the run.</p>'
     failed = checks[~checks["passed"].astype(bool)]
     body = split_rows(split) if split is not None else ""
     body += f"<p>{len(checks)} checks, {len(failed)} warnings.</p>" + (check_rows(failed) if len(failed) else "")
@@ -190,6 +192,12 @@ def _record(path: Path) -> dict[str, Any]:
         return dict(json.loads(path.read_text()))
     except (OSError, ValueError):
         return {}
+
+
+def _data_facts(branches: Path, names: Sequence[str]) -> dict[str, Any]:
+    """Label quality, checks and split as the first scored branch saw them: all branches read the same data."""
+    found = (_record(branches / name / "evaluate" / "data.json") for name in names)
+    return next(filter(None, found), {})
 
 
 def _frame(value: Any) -> pd.DataFrame | None:

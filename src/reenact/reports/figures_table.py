@@ -56,7 +56,8 @@ def _block(table: pd.DataFrame, prefix: str, winner: str | None) -> str:
             cells += [_figure(row, f"{prefix}_{metric.id}", bold=best[metric.id] == name) for metric in metrics]
             cells.append(_no_face(row, prefix))
         else:
-            cells += [f'<span class="small">{html.escape(status)}</span>', *[""] * len(metrics)]
+            cells[0] += f'<br><span class="small">{html.escape(status)}</span>'
+            cells += [""] * (len(metrics) + 1)
         mark = "reference" if status == "reference" else "best" if name == winner else ""
         lines.append((mark if status in _GOOD_STATUS else "trouble", cells))
     heads = [f"{metric.title} {'↓' if metric.direction == 'lower' else '↑'}" for metric in metrics]

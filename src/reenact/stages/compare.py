@@ -32,6 +32,8 @@ def compare(
     Everything is written first; then raises BranchesMissing if a branch is missing, failed or not comparable, or if
     none can win.
     """
+    from dataclasses import asdict
+
     from reenact.atomic import write_json, write_text
     from reenact.corpus.shards import write_stage
     from reenact.corpus.tables import FORMAT, write_table
@@ -40,6 +42,7 @@ def compare(
     from reenact.evaluation.markdown import to_markdown
     from reenact.evaluation.table import build_table, differences
     from reenact.reports.comparison import write_report
+    from reenact.tracking.lineage import read_lineage
 
     entries = collect(branches, expected)
     sure = {"repeats": settings.bootstrap, "seed": settings.seed}
@@ -71,7 +74,8 @@ def compare(
     # A report that can't be drawn must not hide the figures: the table is on disk by now.
     write_report(
         out / "report.html", table=table, branches=branches, expected=expected, winner=chosen,
-        context={**shared, "notes": notes, "differences": versus, **(context or {})},
+        context={**shared, "notes": notes, "differences": versus, "lineage": asdict(read_lineage()),
+                 **(context or {})},
     )  # fmt: skip
     write_stage(out, kind="comparison", winner=winner, branches={entry.branch.name: entry.status for entry in entries})
 

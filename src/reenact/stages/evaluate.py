@@ -55,9 +55,11 @@ def evaluate(
     A training that failed gives a record that says so. `guide` is not read: the judge is independent of the corpus;
     it stands here because systems may use the guide when they draw.
     """
+    from reenact.atomic import write_json
     from reenact.corpus.corpus import Corpus
     from reenact.corpus.shards import read_stage
     from reenact.evaluation import records, writing
+    from reenact.evaluation.data_facts import data_facts
 
     read_stage(model, kind="model")
     status = records.read_status(model)
@@ -69,6 +71,7 @@ def evaluate(
     scored, drawing = _score(corpus, pairs, model, branch, settings, runtime)
     facts = {**drawing, "branch": branch.name, "system": branch.system, "variant": branch.variant,
              "training_seed": branch.seed, "pair_seed": settings.seed}  # fmt: skip
+    write_json(out / "data.json", data_facts(corpus, validated))  # for the report: it sees the branches only
     written = writing.write_evaluation(
         out, scored, pairs, corpus, facts, row=branch.name, repeats=settings.bootstrap, seed=settings.seed,
         samples=settings.samples,
