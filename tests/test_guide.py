@@ -31,12 +31,14 @@ def layout():
 
 
 def disc(centre, radius, colour, yaw):
-    """A coloured disc on a dark ground, a bright dot on it that moves sideways with yaw, and 68 points."""
+    """A coloured disc with a bright dot that yaw moves sideways, and 68 points, of which the upper half go along."""
     y, x = np.mgrid[0:SIZE, 0:SIZE] + 0.5
     picture = np.where((np.hypot(x - centre[0] * SIZE, y - centre[1] * SIZE) < radius * SIZE)[..., None], colour, 20)
     dot = centre[0] + radius * yaw / 50
     picture[np.hypot(x - dot * SIZE, y - centre[1] * SIZE) < 0.07 * SIZE] = 255
-    return picture.astype(np.uint8), (centre + radius * layout()).astype(np.float32)
+    points = centre + radius * layout()
+    points[layout()[:, 1] < 0, 0] += radius * yaw / 50
+    return picture.astype(np.uint8), points.astype(np.float32)
 
 
 @pytest.fixture(scope="module")
@@ -179,9 +181,8 @@ def test_only_training_parts_are_learned_from(folders, tmp_path, monkeypatch):
 
 def test_no_training_frame_is_one_sentence(folders, tmp_path):
     validated = tmp_path / "validated"
-    table = pd.DataFrame(
-        [{**vars(Part(clip="clip0", identity="person0", start=0, stop=4)), "split": "val", "by": "identity"}]
-    )
+    row = {"clip": "clip0", "identity": "person0", "split": "val", "start": 0, "stop": 4, "by": "identity"}
+    table = pd.DataFrame([row])
     write_table(validated / "split.parquet", table, kind="split")
     with pytest.raises(BadInput, match="no training frame"):
         train_guide(**{**folders, "validated": validated}, out=tmp_path / "guide",

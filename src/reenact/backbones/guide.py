@@ -1,6 +1,6 @@
 """Training the guide: a reader of this corpus' training identities, used inside losses only."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -116,7 +116,7 @@ def train_reader(
     learning_rate: float,
     seed: int,
     device: torch.device,
-    watch: Callable[[range], Sequence[int] | range] = lambda steps: steps,
+    watch: Callable[[range], Iterable[int]] = lambda steps: steps,
 ) -> Reader:
     """A reader after `samples` samples; what step n draws is a function of seed and n alone.
 

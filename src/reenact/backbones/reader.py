@@ -13,6 +13,7 @@ from reenact.faces.landmarks import POINTS
 ACTION_SCALE = 5.0  # intensities 0..5 are learned as 0..1
 POSE_SCALE = 30.0  # degrees per unit of the pose output
 LANDMARK_SCALE = 10.0  # landmarks lie within a tenth or two of the crop's side of their mean: bring them to about one
+GRID = 4  # the last stage's map is pooled to this side for pose and action units
 HIDDEN = 256
 
 
@@ -84,7 +85,7 @@ class Reader(nn.Module):
         self.fine = nn.Conv2d(4 * width, 8 * width, 1)
         self.coarse = nn.Conv2d(8 * width, 8 * width, 1)
         self.maps = nn.Conv2d(8 * width, POINTS, 1)
-        self.shape = nn.Sequential(nn.Linear(2 * POINTS + 8 * width, HIDDEN), nn.ReLU())
+        self.shape = nn.Sequential(nn.Linear(2 * POINTS + 8 * width * GRID**2, HIDDEN), nn.ReLU())
         self.actions = nn.Linear(HIDDEN, len(ACTION_UNITS))
         self.pose = nn.Linear(HIDDEN, 3)
         self.embedding = nn.Linear(8 * width, embedding)
@@ -94,14 +95,14 @@ class Reader(nn.Module):
         *_, third, fourth = (layers[-1] for layers in self.trunk(image))
         upper = F.interpolate(self.coarse(fourth), size=third.shape[-2:], mode="nearest")
         landmarks = centres(self.maps((self.fine(third) + upper).relu()))
-        seen = fourth.mean(dim=(2, 3))
+        seen = F.adaptive_avg_pool2d(fourth, GRID).flatten(1)  # coarse places stay apart: a wink is not a smile
         relative = (landmarks - landmarks.mean(dim=1, keepdim=True)) * LANDMARK_SCALE
         shape = self.shape(torch.cat([relative.flatten(1), seen], dim=1))
         return Reading(
             landmarks=landmarks,
             actions=self.actions(shape) * ACTION_SCALE,
             pose=self.pose(shape) * POSE_SCALE,
-            embedding=self.embedding(seen),
+            embedding=self.embedding(fourth.mean(dim=(2, 3))),
         )
 
     @torch.no_grad()

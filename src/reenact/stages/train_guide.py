@@ -13,14 +13,14 @@ from reenact.stages.result import StageResult
 class TrainGuideSettings(Settings):
     """The block `train_guide` of params.yaml."""
 
-    size: int = Field(64, ge=32)  # px
-    width: int = Field(8, ge=1)  # channels of the first of four stages; each next has twice as many
-    embedding: int = Field(64, ge=1)
-    samples: int = Field(40_000, ge=1)
-    batch: int = Field(16, ge=2)
-    learning_rate: float = Field(3e-3, gt=0)
-    seed: int = Field(0, ge=0)
-    validate_frames: int = Field(600, ge=1)  # of the val parts, and as many of the training parts for the scales
+    size: int = Field(default=64, ge=32)  # px
+    width: int = Field(default=8, ge=1)  # channels of the first of four stages; each next has twice as many
+    embedding: int = Field(default=64, ge=1)
+    samples: int = Field(default=40_000, ge=1)
+    batch: int = Field(default=16, ge=2)
+    learning_rate: float = Field(default=3e-3, gt=0)
+    seed: int = Field(default=0, ge=0)
+    validate_frames: int = Field(default=600, ge=1)  # of val for the errors, of train for the scales
 
 
 def train_guide(

@@ -15,26 +15,26 @@ if TYPE_CHECKING:
 class CganWeights(Settings):
     """The lambdas of the generator's loss; a term of weight 0 is not computed."""
 
-    adversarial: float = Field(1.0, ge=0)
-    pixel: float = Field(10.0, ge=0)
-    self_consistency: float = Field(100.0, ge=0)
-    triple: float = Field(100.0, ge=0)
-    perceptual: float = Field(10.0, ge=0)
-    identity: float = Field(1.0, ge=0)
+    adversarial: float = Field(default=1.0, ge=0)
+    pixel: float = Field(default=10.0, ge=0)
+    self_consistency: float = Field(default=100.0, ge=0)
+    triple: float = Field(default=100.0, ge=0)
+    perceptual: float = Field(default=10.0, ge=0)
+    identity: float = Field(default=1.0, ge=0)
 
 
 class CganSettings(Settings):
     """The block `systems.cgan` of params.yaml."""
 
-    width: int = Field(64, ge=1)  # channels after the generator's first layer
-    discriminator_width: int = Field(32, ge=1)
-    heatmap_variance: float = Field(1 / 3, gt=0)
-    dropout: float = Field(0.1, ge=0, lt=1)  # down and up blocks; this and the next two from the authors' code
-    bottleneck_dropout: float = Field(0.5, ge=0, lt=1)
-    discriminator_dropout: float = Field(0.375, ge=0, lt=1)
+    width: int = Field(default=64, ge=1)  # channels after the generator's first layer
+    discriminator_width: int = Field(default=32, ge=1)
+    heatmap_variance: float = Field(default=1 / 3, gt=0)
+    dropout: float = Field(default=0.1, ge=0, lt=1)  # down and up blocks; this and the next two from the authors' code
+    bottleneck_dropout: float = Field(default=0.5, ge=0, lt=1)
+    discriminator_dropout: float = Field(default=0.375, ge=0, lt=1)
     weights: CganWeights = CganWeights()
-    learning_rate: float = Field(2e-4, gt=0)
-    discriminator_learning_rate: float = Field(5e-5, gt=0)
+    learning_rate: float = Field(default=2e-4, gt=0)
+    discriminator_learning_rate: float = Field(default=5e-5, gt=0)
     betas: tuple[float, float] = (0.9, 0.999)  # PyTorch's defaults: neither seed nor code states any
 
 
