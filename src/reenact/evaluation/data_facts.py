@@ -13,13 +13,12 @@ from reenact.corpus.tables import read_table
 
 def data_facts(corpus: Corpus, validated: Path) -> dict[str, Any]:
     """`label_quality` (records of label, value, meaning), `checks` and `split` (records), as plain JSON types."""
-    checks = read_table(validated / "checks.parquet", kind="checks")
-    split = read_table(validated / "split.parquet", kind="split")
-    return {
-        "label_quality": label_quality(corpus),
-        "checks": json.loads(checks.to_json(orient="records")),
-        "split": json.loads(split.to_json(orient="records")),
-    }
+    facts: dict[str, Any] = {"label_quality": label_quality(corpus)}
+    for kind in ("checks", "split"):
+        path = validated / f"{kind}.parquet"
+        if path.exists():  # a split made by hand comes without checks, and the report says so
+            facts[kind] = json.loads(read_table(path, kind=kind).to_json(orient="records"))
+    return facts
 
 
 def label_quality(corpus: Corpus) -> list[dict[str, str]]:
