@@ -2,9 +2,10 @@
 
     python benchmarks/evaluation.py [--identities 4] [--pairs 8] [--out FILE.json]
 
-Both score self-reenactment of rendered clips for three rows (copy source, ground truth, a slightly blurred truth in place
-of a system): MSE, SSIM, CSIM and landmarks at 64 px. The script does what each library's documentation shows, picture by
-picture. Ours reads each picture once, but also fits pose and action units and draws the intervals. Processor time.
+Both score self-reenactment of rendered clips for three rows (copy source, ground truth, a slightly blurred truth in
+place of a system): MSE, SSIM, CSIM and landmarks at 64 px. The script does what each library's documentation shows,
+picture by picture. Ours reads each picture once, but also fits pose and action units and draws the intervals.
+Processor time.
 """
 
 import argparse

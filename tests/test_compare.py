@@ -107,9 +107,7 @@ def test_differences_are_paired_against_copy_source_and_full(two, tmp_path, repo
     assert FULL.name not in set(differences.loc[differences["against"] == FULL.name, "row"])
 
 
-def test_missing_and_failed_branches_are_rows_and_the_end_is_red_with_everything_written(
-    two, tmp_path, monkeypatch, report
-):
+def test_missing_and_failed_branches_are_rows_and_the_end_is_red_with_all_written(two, tmp_path, monkeypatch, report):
     scored_branch(tmp_path, monkeypatch, THIRD.name, status="failed")
     gone = Branch.parse("cgan-gone-0")
     out = tmp_path / "comparison"

@@ -46,10 +46,13 @@ def _cell(row: pd.Series, name: str) -> str:
 
 def _no_face(row: pd.Series, prefix: str) -> str:
     """Of the pictures there are: a reference row has none where the protocol has no truth."""
-    missed, pairs, undrawn = (row.get(f"{prefix}_{name}") for name in ("no_face", "pairs", "not_drawn"))
-    if missed is None or pd.isna(missed) or undrawn == pairs:
+    counts = [row.get(f"{prefix}_{name}") for name in ("no_face", "pairs", "not_drawn")]
+    if any(count is None or pd.isna(count) for count in counts):
         return ""
-    return f"{missed:.0f} of {pairs - undrawn:.0f}" + (f", {undrawn:.0f} not finite" if undrawn else "")
+    missed, pairs, undrawn = (int(count) for count in counts if count is not None)
+    if undrawn == pairs:
+        return ""
+    return f"{missed} of {pairs - undrawn}" + (f", {undrawn} not finite" if undrawn else "")
 
 
 def _line(cells: Sequence[str]) -> str:
