@@ -255,3 +255,23 @@ def test_real_clips_give_the_same_corpus_with_one_and_two_workers(tmp_path: Path
     corpus = Corpus(tmp_path / "1" / "frames", landmarks=tmp_path / "1" / "landmarks")
     assert [clip.count for clip in corpus.clips] == [40, 40]
     assert all(corpus.found(clip).all() for clip in corpus.clips)
+
+
+@pytest.mark.real
+def test_real_cuts_and_pairs_of_people_are_told_apart(tmp_path: Path) -> None:
+    def frames(name: str, count: int) -> list[np.ndarray]:
+        capture = cv2.VideoCapture(str(real_clips() / name))
+        return [cv2.cvtColor(cv2.resize(capture.read()[1], (320, 320)), cv2.COLOR_BGR2RGB) for _ in range(count)]
+
+    one, other = frames("d0.mp4", 30), frames("d18.mp4", 40)
+    write_video(tmp_path / "in" / "cut.mp4", [*one, *other])
+    write_video(tmp_path / "in" / "pair.mp4", [np.hstack(pair) for pair in zip(one, other[:30], strict=True)])
+    fetch_data(videos=tmp_path / "in", out=tmp_path / "videos", settings=FetchDataSettings())
+    chain(tmp_path / "videos", tmp_path, ONE)
+    corpus = Corpus(tmp_path / "frames")
+    assert {clip.clip: clip.count for clip in corpus.clips} == {"cut": 40, "pair": 30}
+    reasons = read_table(tmp_path / "frames" / "quarantine.parquet", kind="quarantine").set_index("clip")["reason"]
+    assert "cut at frame 30" in reasons["cut"]
+    assert "2 faces at frame 0" in reasons["pair"]
+    centre = corpus.frame_table(corpus.by_name["pair"]).eval("crop_x + crop_side / 2")
+    assert (centre < 320).all() or (centre > 320).all()

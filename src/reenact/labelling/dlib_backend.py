@@ -41,6 +41,14 @@ def model_sha256(name: str) -> str:
     return hash_file(model_file(name))
 
 
+@cache
+def _hog_detector() -> Any:
+    """One per process, whatever the thresholds: building it takes a third of a second."""
+    import dlib
+
+    return dlib.get_frontal_face_detector()
+
+
 class DlibDetector:
     """HOG and a linear classifier over a sliding window of 80 x 80 pixels; frontal faces to about 35 degrees of yaw."""
 
@@ -48,9 +56,7 @@ class DlibDetector:
     smallest = 80.0
 
     def __init__(self, threshold: float = 0.0) -> None:
-        import dlib
-
-        self._detector, self._threshold = dlib.get_frontal_face_detector(), threshold
+        self._detector, self._threshold = _hog_detector(), threshold
 
     def __call__(self, gray: Gray) -> list[Detection]:
         """Faces of a (H, W) uint8 picture, surest first."""
