@@ -28,7 +28,7 @@ BLOCKS: Mapping[str, str] = MappingProxyType(
         "evaluate": "reenact.stages.evaluate:EvaluateSettings",
         "compare": "reenact.stages.compare:CompareSettings",
         "register": "reenact.stages.register:RegisterSettings",
-        "checkpoints": "reenact.training.checkpoints:CheckpointSettings",
+        "checkpoints": "reenact.training.settings:CheckpointSettings",
         "tracking": "reenact.tracking.connect:TrackingSettings",
         "registry": "reenact.tracking.registry:RegistrySettings",
     }
@@ -127,7 +127,7 @@ def parse(raw: Raw) -> Params:
     fanout = Fanout.parse(raw.get("fanout", {}), where="fanout")
     for name in fanout.systems:
         if name not in SYSTEMS:
-            raise SettingsError(f"fanout.systems: unknown system{nearest(name, SYSTEMS)}")
+            raise SettingsError(f"fanout.systems: unknown system {name}{nearest(name, SYSTEMS)}")
         for variant in fanout.variants:
             if variant not in SYSTEMS[name].variants:
                 known = nearest(variant, SYSTEMS[name].variants)

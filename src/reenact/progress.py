@@ -17,8 +17,8 @@ def event(kind: str, **facts: object) -> None:
     """
     path = os.environ.get("REENACT_EVENTS")
     if path:
-        step = {"step": os.environ["REENACT_STEP"]} if "REENACT_STEP" in os.environ else {}
-        line = json.dumps({"time": time.time(), "kind": kind, **step, **facts}) + "\n"
+        within = {"within": os.environ["REENACT_STEP"]} if "REENACT_STEP" in os.environ else {}
+        line = json.dumps({"time": time.time(), "kind": kind, **within, **facts}) + "\n"
         with open(path, "a", encoding="utf-8") as stream:  # noqa: PTH123 - append in one write
             stream.write(line)
 

@@ -78,7 +78,8 @@ def arguments(params: Params, stage: str) -> dict[str, Any]:
     told: dict[str, Any] = {"settings": plain[stage], "code": code_hash(stage)}
     told |= {block: plain[block] for block in STEPS[stage].blocks}
     if stage == "render_clips":
-        told["needed"] = not own_videos(plain)
+        # Nobody looks at drawn clips where people bring their own videos.
+        told["settings"] |= {"identities": 0} if own_videos(plain) else {}
     if stage == "fetch_data" and (videos := own_videos(plain)):
         told["contents"] = _contents(Path(videos))
     if stage == "train":
@@ -135,7 +136,7 @@ def run_step(
     event("step", name=name, state="running")
     start = time.monotonic()
     try:
-        result = _skipped(out) if told.get("needed") is False else _stage(stage)(out=out, **given)
+        result = _stage(stage)(out=out, **given)
     except BaseException as error:
         reason = str(error) if isinstance(error, ReenactError) else f"{type(error).__name__}: {error}"
         code = error.exit_code if isinstance(error, ReenactError) else 1
@@ -151,11 +152,3 @@ def _stage(stage: str) -> Any:
     if stage not in STEPS:
         raise SettingsError(f"{stage}: there is no such stage.")
     return getattr(import_module(f"reenact.stages.{stage}"), stage)
-
-
-def _skipped(out: Path) -> StageResult:
-    """What stands where the rendered clips would be when people bring their own videos."""
-    from reenact.corpus.shards import write_stage
-
-    write_stage(out, kind="videos", rendered=0)
-    return StageResult(stage="render_clips", notes=("nothing to render: fetch_data.videos names another folder",))

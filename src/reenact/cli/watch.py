@@ -92,13 +92,17 @@ class Watch:
 
     def _read(self) -> None:
         for fact in self._lines():
-            kind, name = fact["kind"], fact.get("name") or fact.get("step", "")
+            kind = fact["kind"]
+            name = fact["name"] if kind == "step" else fact.get("within", "")
             seen = self.steps.setdefault(name, _Seen()) if name else None
             if kind == "step" and seen:
                 self._step(name, seen, fact)
             elif kind == "progress" and seen:
                 of = f"/{fact['total']}" if fact.get("total") is not None else ""
                 seen.detail = f"{fact['label']} {fact['count']}{of}"
+                self._say_now_and_then(name, seen)
+            elif kind == "train" and seen:
+                seen.detail = f"{fact['samples']}/{fact['of']} samples, loss {fact['total']:.2f}"
                 self._say_now_and_then(name, seen)
             elif kind == "say":
                 self._print(fact["text"])

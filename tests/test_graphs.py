@@ -1,0 +1,152 @@
+"""DVC and Kubeflow run the same stages with the same edges, after loops and matrices are collapsed."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from reenact.cli.stages import PLACES
+from reenact.steps import STEPS, code_hash
+
+ROOT = Path(__file__).parent.parent
+Edges = set[tuple[str, str]]
+
+# Kubeflow hands these over by the results folder, a plain parameter, since `compare` has to run although a branch
+# failed; the step it waits for is the whole loop. DVC names the folder as a dependency.
+BY_RESULTS_FOLDER: Edges = {("train", "compare"), ("train", "register"), ("evaluate", "register")}
+
+
+@pytest.fixture(scope="module")
+def dvc() -> dict[str, Any]:
+    stages: dict[str, Any] = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+    return stages
+
+
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    from pipelines.compile import compile_all
+
+    (path,) = compile_all(tmp_path_factory.mktemp("compiled"))
+    first: dict[str, Any] = next(iter(yaml.safe_load_all(path.read_text())))
+    return first
+
+
+def paths(entries: list[Any]) -> list[str]:
+    return [next(iter(entry)) if isinstance(entry, dict) else entry for entry in entries]
+
+
+def dvc_edges(stages: dict[str, Any]) -> Edges:
+    """A stage follows the stages whose outputs are, or lie below, its dependencies."""
+    made = {path: name for name, stage in stages.items() for path in paths(stage["outs"])}
+    edges = set()
+    for name, stage in stages.items():
+        for need in paths(stage["deps"]):
+            need = need.replace("${fetch_data.videos}", "out/rendered")
+            edges |= {(maker, name) for path, maker in made.items() if path == need or path.startswith(need + "/")}
+    return edges
+
+
+def kfp_edges(spec: dict[str, Any]) -> tuple[set[str], Edges]:
+    """Tasks and edges with sub-pipelines and loops opened: what goes into a group goes to the tasks in it that use it."""
+    leaves: set[str] = set()
+    edges: Edges = set()
+
+    def stage(task: dict[str, Any]) -> str | None:
+        component = spec["components"][task["componentRef"]["name"]]
+        if "dag" in component:
+            return None
+        name: str = task["componentRef"]["name"].removeprefix("comp-").replace("-", "_")
+        return name
+
+    def last(task: dict[str, Any]) -> set[str]:
+        """Leaf stages of a group that nothing else in it follows."""
+        if name := stage(task):
+            return {name}
+        inner = spec["components"][task["componentRef"]["name"]]["dag"]["tasks"]
+        followed = {need for one in inner.values() for need in one.get("dependentTasks", [])}
+        return set().union(*(last(one) for key, one in inner.items() if key not in followed))
+
+    def walk(dag: dict[str, Any], given: dict[str, set[str]]) -> None:
+        tasks = dag["tasks"]
+        for task in tasks.values():
+            sources: dict[str, set[str]] = {}
+            for name, origin in task.get("inputs", {}).get("artifacts", {}).items():
+                if "taskOutputArtifact" in origin:
+                    sources[name] = last(tasks[origin["taskOutputArtifact"]["producerTask"]])
+                else:
+                    sources[name] = given.get(origin["componentInputArtifact"], set())
+            after = set().union(*sources.values()) if sources else set()
+            by_data = {
+                origin["taskOutputArtifact"]["producerTask"]
+                for origin in task.get("inputs", {}).get("artifacts", {}).values()
+                if "taskOutputArtifact" in origin
+            }
+            for need in task.get("dependentTasks", []):
+                if need not in by_data:
+                    after |= last(tasks[need])
+            if name := stage(task):
+                leaves.add(name)
+                edges.update((source, name) for source in after)
+            else:
+                walk(spec["components"][task["componentRef"]["name"]]["dag"], sources)
+
+    walk(spec["root"]["dag"], {})
+    return leaves, edges
+
+
+def test_both_graphs_have_the_stages_of_the_table(dvc: dict[str, Any], compiled: dict[str, Any]) -> None:
+    leaves, _ = kfp_edges(compiled)
+    assert set(dvc) == leaves == set(STEPS) == set(PLACES)
+
+
+def test_both_graphs_have_the_same_edges(dvc: dict[str, Any], compiled: dict[str, Any]) -> None:
+    _, edges = kfp_edges(compiled)
+    expected = dvc_edges(dvc)
+    assert expected >= BY_RESULTS_FOLDER
+    assert edges == expected - BY_RESULTS_FOLDER
+    assert ("evaluate", "compare") in edges
+    assert ("compare", "register") in edges
+
+
+@pytest.mark.parametrize("stage", STEPS)
+def test_dvc_tracks_what_a_stage_takes(dvc: dict[str, Any], stage: str) -> None:
+    tracked = set(dvc[stage]["params"])
+    for block in (stage, *STEPS[stage].blocks):
+        assert {block, f"profiles.${{profile}}.{block}"} <= tracked
+    code = {f"src/reenact/{name}" for name in STEPS[stage].code} | {f"src/reenact/stages/{stage}.py"}
+    assert code == {path for path in dvc[stage]["deps"] if path.startswith("src/")}
+    for path in code:
+        assert (ROOT / path).exists(), path
+
+
+def test_code_hash_changes_with_the_stages_own_code_only() -> None:
+    assert code_hash("train") == code_hash("train")
+    assert len({code_hash(stage) for stage in STEPS}) == len(STEPS)
+
+
+def test_steps_with_effects_outside_are_never_taken_from_a_cache(compiled: dict[str, Any]) -> None:
+    tasks = {
+        name: task
+        for component in [{"dag": compiled["root"]["dag"]}, *compiled["components"].values()]
+        for name, task in component.get("dag", {}).get("tasks", {}).items()
+    }
+    for name in ("train", "evaluate", "compare", "register"):
+        assert not tasks[name].get("cachingOptions", {}).get("enableCache", False), name
+    for name in ("render-clips", "extract-frames", "label-landmarks", "train-guide"):
+        assert tasks[name]["cachingOptions"]["enableCache"], name
+    assert tasks["train"]["retryPolicy"]["maxRetryCount"] >= 1
+    assert tasks["compare"]["triggerPolicy"]["strategy"] == "ALL_UPSTREAM_TASKS_COMPLETED"
+
+
+def test_no_step_installs_anything(compiled: dict[str, Any]) -> None:
+    for executor in compiled["deploymentSpec"]["executors"].values():
+        assert "pip install" not in " ".join(executor["container"]["command"])
+
+
+def test_compiling_twice_gives_the_same_bytes_and_those_of_the_repository(tmp_path: Path) -> None:
+    from pipelines.compile import COMPILED, compile_all
+
+    (first,) = compile_all(tmp_path / "a")
+    (second,) = compile_all(tmp_path / "b")
+    assert first.read_bytes() == second.read_bytes()
+    assert first.read_bytes() == (COMPILED / "training.yaml").read_bytes(), "run `make compile`"

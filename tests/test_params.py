@@ -1,0 +1,125 @@
+"""The settings file: complete, strict, overlaid in order."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from reenact.config import Settings
+from reenact.errors import SettingsError
+from reenact.params import BLOCKS, parse, read_raw, settings_class
+
+PARAMS = Path(__file__).parent.parent / "params.yaml"
+
+
+def load(path: Path = PARAMS, **how: Any) -> Any:
+    return parse(read_raw(path, **how))
+
+
+def changed(tmp_path: Path, text: str) -> Path:
+    """The project's file with a block's text appended or replaced."""
+    raw = {**yaml.safe_load(PARAMS.read_text()), **yaml.safe_load(text)}
+    path = tmp_path / "params.yaml"
+    path.write_text(yaml.safe_dump(raw))
+    return path
+
+
+@pytest.mark.parametrize("profile", ["demo", "showcase", "paper"])
+def test_every_profile_reads(profile: str) -> None:
+    params = load(profile=profile)
+    assert params.profile == profile
+    assert set(params.blocks) == set(BLOCKS)
+
+
+def test_demo_is_the_file_as_it_stands() -> None:
+    raw = yaml.safe_load(PARAMS.read_text())
+    plain = load(profile="demo").plain()
+    for block in BLOCKS:
+        assert plain[block] == (raw[block] or {}), block
+
+
+def test_every_setting_stands_in_the_file() -> None:
+    raw = yaml.safe_load(PARAMS.read_text())
+
+    def missing(model: type[Settings], values: Any, where: str) -> list[str]:
+        found = []
+        for name, field in model.model_fields.items():
+            if name not in (values or {}):
+                found.append(f"{where}.{name}")
+            elif isinstance(field.annotation, type) and issubclass(field.annotation, Settings):
+                found += missing(field.annotation, values[name], f"{where}.{name}")
+        return found
+
+    assert [name for block in BLOCKS for name in missing(settings_class(block), raw[block], block)] == []
+
+
+def test_every_profile_names_every_block_that_dvc_tracks() -> None:
+    raw = yaml.safe_load(PARAMS.read_text())
+    for name, profile in raw["profiles"].items():
+        assert set(profile) == {*BLOCKS, "systems"}, name
+
+
+def test_block_then_profile_then_override(tmp_path: Path) -> None:
+    profiles = {"demo": {}, "other": {"train": {"samples": 7, "batch": 3}}}
+    path = changed(tmp_path, yaml.safe_dump({"train": {"samples": 5, "size": 32}, "profiles": profiles}))
+    assert load(path).plain()["train"]["samples"] == 5
+    train = load(path, profile="other", overrides=["train.samples=9"]).plain()["train"]
+    assert (train["samples"], train["batch"], train["size"]) == (9, 3, 32)
+    assert load(path, overrides=["profile=other"]).plain()["train"]["samples"] == 7
+
+
+def test_override_reaches_deep_settings() -> None:
+    params = load(overrides=["systems.cgan.weights.pixel=0.5", "fanout.seeds=[3, 4]", "runtime.device=cpu"])
+    assert params.plain()["systems"]["cgan"]["weights"]["pixel"] == 0.5
+    assert [branch["seed"] for branch in params.branches()] == [3, 4, 3, 4]
+    assert params.runtime.device == "cpu"
+
+
+@pytest.mark.parametrize(
+    ("override", "names"),
+    [
+        ("train.sampels=5", ("train.sampels", '"samples"')),
+        ("trian.samples=5", ("trian", '"train"')),
+        ("extract_frames.detect.min_fase=5", ("extract_frames.detect.min_fase", '"min_face"')),
+        ("systems.cgam.width=5", ("systems.cgam", '"cgan"')),
+        ("systems.cgan.widht=5", ("systems.cgan.widht", '"width"')),
+        ("systems.cgan.weights.pixle=5", ("pixle", '"pixel"')),
+        ("fanout.variants=[ful]", ("ful", '"full"')),
+        ("fanout.systems=[cgn]", ("cgn", '"cgan"')),
+        ("profile=demoo", ("demoo", '"demo"')),
+        ("train.samples=many", ("train.samples", "many")),
+        ("train.samples", ("block.key=value",)),
+        ("fanout.seeds=[]", ("fanout",)),
+    ],
+)
+def test_a_mistake_is_named_with_the_nearest_known_word(override: str, names: tuple[str, ...]) -> None:
+    with pytest.raises(SettingsError) as caught:
+        load(overrides=[override])
+    for name in names:
+        assert name in str(caught.value)
+
+
+def test_unknown_block_of_a_profile_is_named(tmp_path: Path) -> None:
+    path = changed(tmp_path, "profiles: {demo: {trein: {samples: 3}}}")
+    with pytest.raises(SettingsError, match=r'profiles\.demo\.trein.*"train"'):
+        load(path)
+
+
+def test_a_profile_cannot_choose_the_videos(tmp_path: Path) -> None:
+    # DVC reads fetch_data.videos from the block itself: a profile's would be ignored there.
+    path = changed(tmp_path, "profiles: {demo: {fetch_data: {videos: /elsewhere}}}")
+    with pytest.raises(SettingsError, match="videos"):
+        load(path)
+
+
+@pytest.mark.parametrize("text", ["- a\n- b\n", "a: [\n", "train: 5\n"])
+def test_a_file_that_is_no_settings_file_is_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_text(text)
+    with pytest.raises(SettingsError, match=r"params\.yaml"):
+        load(path)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"nowhere\.yaml"):
+        load(tmp_path / "nowhere.yaml")
