@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from reenact.config import Settings
 from reenact.errors import ValidationFailed
@@ -163,13 +163,3 @@ def _check(
     if split is not None:
         outcomes += expectations.split_outcomes(split, clips)
     return outcomes, split
-
-
-def summary(out: Path) -> dict[str, Any]:
-    """Numbers of a finished validation, for reports: checks, warnings, identities per split."""
-    from reenact.corpus.tables import read_table
-
-    checks = read_table(out / "checks.parquet", kind="checks")
-    split = read_table(out / "split.parquet", kind="split")
-    identities = {str(name): int(part["identity"].nunique()) for name, part in split.groupby("split")}
-    return {"checks": len(checks), "warnings": int((~checks["passed"]).sum()), "identities": identities}
