@@ -19,7 +19,7 @@ from kfp import dsl
 @dsl.pipeline(name="branches", description="Train and score every branch: system x variant x seed.")
 def branches(
     results: str,
-    branches: list,  # type: ignore[type-arg]
+    branches: list,
     train_told: str,
     evaluate_told: str,
     frames: dsl.Input[dsl.Dataset],
@@ -52,7 +52,7 @@ def branches(
 @dsl.pipeline(name="training", description="Face videos to a compared, registered face-reenactment model.")
 def training(
     results: str,
-    branch_list: list,  # type: ignore[type-arg]
+    branch_list: list,
     render_clips_told: str,
     fetch_data_told: str,
     extract_frames_told: str,
