@@ -1,10 +1,6 @@
-"""Train one tiny cgan branch on the drawn corpus below ROOT, as its own process: what the tests kill.
+"""Train one tiny cgan branch on the drawn corpus below a folder: in the test's process, or in one that is to die."""
 
-python training_drill.py ROOT CHECKPOINTS_URI OUT BRANCH
-"""
-
-import sys
-from pathlib import Path
+import os
 
 from reenact.config import Runtime
 from reenact.stages.train import TrainSettings, train
@@ -46,5 +42,7 @@ def train_branch(root, uri, out, branch, **changes):
     )
 
 
-if __name__ == "__main__":
-    train_branch(Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3]), sys.argv[4])
+def doomed(root, uri, out, branch, fault):
+    """`train_branch` as a process of its own runs it, with a fault planned."""
+    os.environ["REENACT_FAULT"] = fault
+    train_branch(root, uri, out, branch)

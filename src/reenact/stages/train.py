@@ -105,6 +105,7 @@ def train(
                 "training_seconds": round(state.seconds, 3),
                 "stage_seconds": round(time.monotonic() - began, 3),
                 "taken_finished": finished is not None,
+                "continued_from": training.continued_from if training else 0,
                 "mlflow_run_id": tracker.run_id,
             }
             _write(out, status, state, training, settings)

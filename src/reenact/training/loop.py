@@ -50,6 +50,7 @@ class Training:
     faults: tuple[Fault, ...] = ()
     readers: int = 0  # threads that read batches ahead
     state: State = field(default_factory=State)
+    continued_from: int = 0  # the step of the checkpoint this process took up
     _fresh: list[dict[str, Tensor]] = field(default_factory=list)  # loss terms not yet fetched from the device
 
     def run(self) -> State:
@@ -184,6 +185,7 @@ class Training:
         kept = self.fabric.broadcast(self.checkpoints.load() if self.fabric.is_global_zero else None)
         if kept is not None:
             self.state = State.read(kept)
+            self.continued_from = self.state.step
             load_weights(self.system, self.state.weights)
             self.fabric.strategy.precision.load_state_dict(self.state.precision)
             self.checkpoints.begin(self.state.step * self.settings.batch)
