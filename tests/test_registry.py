@@ -1,8 +1,10 @@
 """The registry: a version loads and draws what the system draws, and the same winner is one version."""
 
 import json
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -90,7 +92,10 @@ def model(version, tracking):
     from mlflow import pyfunc, set_tracking_uri
 
     set_tracking_uri(tracking_uri(tracking))
-    return pyfunc.load_model("models:/reenact@challenger")
+    loaded = pyfunc.load_model("models:/reenact@challenger")
+    set_tracking_uri("")
+    os.environ.pop("MLFLOW_TRACKING_URI")
+    return loaded
 
 
 def test_a_loaded_version_draws_what_the_system_draws(model, trained):
@@ -135,6 +140,11 @@ def test_the_version_says_what_it_is_and_where_it_comes_from(version, tracking):
     assert found.run_id == version["run_id"]
     assert client.get_run(found.run_id).data.tags["reenact.key"] == "key-0"
     assert client.get_run(found.run_id).info.status == "FINISHED"
+
+
+def test_registering_leaves_the_process_as_it_was(version):
+    assert "MLFLOW_TRACKING_URI" not in os.environ
+    assert not Path("mlflow.db").exists()
 
 
 def test_registering_the_same_winner_again_is_the_same_version(version, trained, tracking):

@@ -188,11 +188,15 @@ def requirements() -> list[str]:
 
 @contextmanager
 def _fluent(uri: str) -> Iterator[None]:
-    """MLflow logs models and resolves their addresses through its global state: borrow that, and put it back."""
+    """MLflow logs models and resolves their addresses through its global state: borrow that, and put it back.
+
+    Setting an address also sets MLFLOW_TRACKING_URI, which everything after would follow.
+    """
     import mlflow
 
-    before = mlflow.get_tracking_uri(), mlflow.get_registry_uri()
-    injected = os.environ.pop("MLFLOW_RUN_ID", None)
+    names = ("MLFLOW_TRACKING_URI", "MLFLOW_RUN_ID")
+    before = {name: os.environ[name] for name in names if name in os.environ}
+    os.environ.pop("MLFLOW_RUN_ID", None)
     mlflow.set_tracking_uri(uri)
     mlflow.set_registry_uri(uri)
     try:
@@ -200,7 +204,7 @@ def _fluent(uri: str) -> Iterator[None]:
             warnings.simplefilter("ignore", UserWarning)  # hints on type hints and examples; the signature is explicit
             yield
     finally:
-        mlflow.set_tracking_uri(before[0])
-        mlflow.set_registry_uri(before[1])
-        if injected is not None:
-            os.environ["MLFLOW_RUN_ID"] = injected
+        mlflow.set_tracking_uri("")
+        mlflow.set_registry_uri("")
+        os.environ.pop("MLFLOW_TRACKING_URI", None)
+        os.environ.update(before)
