@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import yaml
+
 from reenact.cli.stages import PLACES
 from reenact.steps import STEPS, code_hash
 
@@ -47,7 +48,7 @@ def dvc_edges(stages: dict[str, Any]) -> Edges:
 
 
 def kfp_edges(spec: dict[str, Any]) -> tuple[set[str], Edges]:
-    """Tasks and edges with sub-pipelines and loops opened: what goes into a group goes to the tasks in it that use it."""
+    """Tasks and edges with sub-pipelines and loops opened: what goes into a group goes to the tasks that use it."""
     leaves: set[str] = set()
     edges: Edges = set()
 

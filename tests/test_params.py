@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import yaml
+
 from reenact.config import Settings
 from reenact.errors import SettingsError
 from reenact.params import BLOCKS, parse, read_raw, settings_class
