@@ -7,7 +7,7 @@ typed settings and calls the stage. So command line, DVC and Kubeflow differ in 
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib import import_module
 from pathlib import Path
 from types import MappingProxyType
@@ -86,6 +86,7 @@ def arguments(params: Params, stage: str) -> dict[str, Any]:
         told["systems"] = plain["systems"]
     if stage == "compare":
         told["expected"] = list(params.branches())
+        told["params_hash"] = hash_json(plain)
     # The prepared process needs its threads even where the stage itself does not ask for the runtime block.
     told["threads"] = params.runtime.threads
     return told
@@ -131,6 +132,7 @@ def run_step(
     if stage == "train" and chosen:
         given["system_settings"] = told["systems"][chosen.system]
     if stage == "compare":
+        given["context"] = {"lineage": _lineage(told["params_hash"])}
         given["expected"] = [Branch(**{**item, "seed": int(item["seed"])}) for item in told["expected"]]
     os.environ["REENACT_STEP"] = name
     event("step", name=name, state="running")
@@ -152,3 +154,10 @@ def _stage(stage: str) -> Any:
     if stage not in STEPS:
         raise SettingsError(f"{stage}: there is no such stage.")
     return getattr(import_module(f"reenact.stages.{stage}"), stage)
+
+
+def _lineage(params_hash: str) -> dict[str, Any]:
+    """Where the comparison comes from, for its report."""
+    from reenact.tracking.lineage import read_lineage
+
+    return asdict(read_lineage(params_hash=params_hash))
