@@ -86,7 +86,7 @@ def test_a_killed_branch_is_a_missing_row_of_a_red_pipeline_run(project: Path, r
     assert rows["cgan-no_pixel-3"] == "trained"
     assert (folder / "comparison" / "report.html").exists()
     assert not (folder / "registered").exists()
-    assert "extract_frames                cached" in " ".join(done.stdout.split(" ")) or "cached" in done.stdout
+    assert "cached" in done.stdout  # the data stages of the run before
 
 
 def test_a_sick_branch_is_never_a_cache_hit(project: Path) -> None:

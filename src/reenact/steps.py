@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from importlib import import_module
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from reenact.errors import ReenactError, SettingsError
 from reenact.hashing import hash_file, hash_json, hash_tree
@@ -19,6 +19,9 @@ from reenact.params import RENDERED, Params, settings_class
 from reenact.process import prepare_process
 from reenact.progress import event, say
 from reenact.stages.result import StageResult
+
+if TYPE_CHECKING:
+    from reenact.systems.branch import Branch
 
 _FACES = ("faces", "corpus")
 _NETWORKS = (*_FACES, "nn", "losses", "backbones")
@@ -121,6 +124,27 @@ def run_step(
     prepare_process(int(told["threads"]))
     chosen = Branch(system=branch["system"], variant=branch["variant"], seed=int(branch["seed"])) if branch else None
     name = f"{stage} {chosen.name}" if chosen else stage
+    os.environ["REENACT_STEP"] = name
+    event("step", name=name, state="running")
+    start = time.monotonic()
+    try:
+        given = _given(stage, told, folders, chosen)
+        result = _stage(stage)(out=out, **given)
+    except BaseException as error:
+        reason = str(error) if isinstance(error, ReenactError) else f"{type(error).__name__}: {error}"
+        code = error.exit_code if isinstance(error, ReenactError) else 1
+        event("step", name=name, state="failed", seconds=time.monotonic() - start, reason=reason, code=code)
+        raise
+    event("step", name=name, state="done", seconds=time.monotonic() - start, counts=result.counts)
+    for note in result.notes:
+        say(f"{name}: {note}")
+    return result
+
+
+def _given(stage: str, told: Mapping[str, Any], folders: Mapping[str, Path], chosen: "Branch | None") -> dict[str, Any]:
+    """The stage's own arguments: folders, typed settings, branch."""
+    from reenact.systems.branch import Branch
+
     given: dict[str, Any] = dict(folders)
     if stage == "fetch_data" and (videos := own_videos({"fetch_data": told["settings"]})):
         given["videos"] = Path(videos)
@@ -134,20 +158,7 @@ def run_step(
     if stage == "compare":
         given["context"] = {"lineage": _lineage(told["params_hash"])}
         given["expected"] = [Branch(**{**item, "seed": int(item["seed"])}) for item in told["expected"]]
-    os.environ["REENACT_STEP"] = name
-    event("step", name=name, state="running")
-    start = time.monotonic()
-    try:
-        result = _stage(stage)(out=out, **given)
-    except BaseException as error:
-        reason = str(error) if isinstance(error, ReenactError) else f"{type(error).__name__}: {error}"
-        code = error.exit_code if isinstance(error, ReenactError) else 1
-        event("step", name=name, state="failed", seconds=time.monotonic() - start, reason=reason, code=code)
-        raise
-    event("step", name=name, state="done", seconds=time.monotonic() - start, counts=result.counts)
-    for note in result.notes:
-        say(f"{name}: {note}")
-    return result
+    return given
 
 
 def _stage(stage: str) -> Any:
