@@ -10,13 +10,14 @@ from components.image import IMAGE
 @dsl.component(base_image=IMAGE, install_kfp_package=False)
 def validate_data(
     told: str,
+    videos: dsl.Input[dsl.Dataset],
     frames: dsl.Input[dsl.Dataset],
     landmarks: dsl.Input[dsl.Dataset],
     actions: dsl.Input[dsl.Dataset],
     validated: dsl.Output[dsl.Dataset],
     metrics: dsl.Output[dsl.Metrics],
 ) -> None:
-    """Check the tables; a failed critical check stops the run. Write the split."""
+    """Check the tables, measure the labels; a failed critical check stops the run. Write the split."""
     from reenact.component import run_component
 
     run_component(
@@ -24,5 +25,10 @@ def validate_data(
         told=told,
         out=validated.path,
         metrics=metrics,
-        folders={"frames": frames.path, "landmarks": landmarks.path, "actions": actions.path},
+        folders={
+            "videos": videos.path,
+            "frames": frames.path,
+            "landmarks": landmarks.path,
+            "actions": actions.path,
+        },
     )

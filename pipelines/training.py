@@ -84,7 +84,7 @@ def training(
     fitted.set_display_name("Label actions")
     actions = fitted.outputs["actions"]
 
-    checked = validate_data(told=validate_data_told, frames=frames, landmarks=landmarks, actions=actions)
+    checked = validate_data(told=validate_data_told, videos=videos, frames=frames, landmarks=landmarks, actions=actions)
     checked.set_display_name("Validate data")
     validated = checked.outputs["validated"]
 

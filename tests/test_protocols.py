@@ -1,6 +1,7 @@
 """Pair lists, the rows of a table, and the stage that scores a branch."""
 
 import json
+from contextlib import nullcontext
 
 import numpy as np
 import pandas as pd
@@ -20,9 +21,13 @@ from reenact.evaluation.protocols import Counts, pair_list, pairs_hash
 from reenact.evaluation.rows import as_pictures, reenacted, rows_of
 from reenact.evaluation.scoring import faces_table, score, summarise_sets
 from reenact.evaluation.summary import summarise
+from reenact.evaluation.table import figures_of_run
 from reenact.stages.evaluate import EvaluateSettings, PairSettings, evaluate
 from reenact.systems import store
 from reenact.systems.branch import Branch
+from reenact.tracking import runs
+from reenact.tracking.connect import TrackingSettings, connect
+from reenact.training.tracker import NullTracker
 
 COUNTS = Counts(sources=2, self_pairs=3, cross_pairs=3, lsim=2)
 
@@ -170,7 +175,10 @@ def test_pictures_are_rounded_to_8_bits_and_clipped():
     assert drawn.usable.tolist() == [True, False]
 
 
-def scored_branch(tmp_path, monkeypatch, name, *, status="trained", system=None, **options):
+def scored_branch(tmp_path, monkeypatch, name, *, status="trained", system=None, tracking=None, **options):
+    """Score a branch; without `tracking` nobody keeps its figures, which would take seconds."""
+    if tracking is None:
+        monkeypatch.setattr(runs, "branch_run", lambda *_, **__: nullcontext(NullTracker()))
     root = tmp_path / "corpus"
     folders = {name: root / name for name in ("frames", "landmarks", "actions", "validated")}
     if not root.exists():
@@ -178,7 +186,10 @@ def scored_branch(tmp_path, monkeypatch, name, *, status="trained", system=None,
     model, out = tmp_path / "branches" / name / "train", tmp_path / "branches" / name / "evaluate"
     model.mkdir(parents=True, exist_ok=True)
     (model / "stage.json").write_text(json.dumps({"format": 1, "kind": "model"}))
-    (model / "status.json").write_text(json.dumps({"status": status, "reason": "loss pixel is not finite"}))
+    record = {"status": status, "reason": "loss pixel is not finite", "key": f"key of {name}", "steps": 40,
+              "system": "cgan", "variant": "full", "seed": 0, "data": "d", "train": {"samples": 400},
+              "system_settings": {}, "runtime": {}}  # fmt: skip
+    (model / "status.json").write_text(json.dumps(record))
     facts = {"size": 32, "sha256": name}
     (model / "model.json").write_text(json.dumps(facts))
     monkeypatch.setattr(store, "load_system", lambda folder, device: (system or Mover(), facts))
@@ -187,7 +198,7 @@ def scored_branch(tmp_path, monkeypatch, name, *, status="trained", system=None,
     settings = EvaluateSettings(val=counts, test=counts, bootstrap=50, samples=3, judge_size=64, **options)
     result = evaluate(
         **folders, guide=tmp_path, model=model, out=out, branch=Branch.parse(name), settings=settings,
-        runtime=Runtime(threads=1),
+        tracking=tracking or TrackingSettings(), runtime=Runtime(threads=1),
     )  # fmt: skip
     return out, result
 
@@ -222,3 +233,44 @@ def test_a_failed_training_is_a_record_not_an_error(tmp_path, monkeypatch):
     assert read_stage(out, kind="evaluation")["reason"] == "loss pixel is not finite"
     assert "training failed" in result.notes[0]
     assert pd.isna(result.counts.get("pairs", np.nan))
+
+
+@pytest.fixture
+def tracking(tmp_path, monkeypatch):
+    for name in ("MLFLOW_TRACKING_URI", "MLFLOW_RUN_ID"):
+        monkeypatch.delenv(name, raising=False)
+    return TrackingSettings(uri=f"sqlite:///{tmp_path}/mlflow/mlflow.db", artifacts=f"{tmp_path}/mlflow/artifacts")
+
+
+def test_figures_join_the_trainings_own_run_though_mlflow_was_away(tmp_path, monkeypatch, tracking, capsys):
+    name = "cgan-full-0"
+    with runs.branch_run(tracking, key=f"key of {name}", name=name, params={}, tags={}) as training:
+        training.metrics({"generator/pixel": 0.5}, 39)
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")  # the discard port: nobody listens
+    out, _ = scored_branch(tmp_path, monkeypatch, name, tracking=tracking)
+    assert read_stage(out, kind="evaluation")["status"] == "trained"
+    assert "not delivered" in capsys.readouterr().err
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    out, _ = scored_branch(tmp_path, monkeypatch, name, tracking=tracking)
+
+    client, experiment = connect(tracking)
+    (run,) = client.search_runs([experiment])
+    assert run.info.run_id == training.run_id
+    assert run.info.status == "FINISHED"
+    assert run.data.params["train.samples"] == "400"
+    results = json.loads((out / "metrics.json").read_text())["results"]
+    ours = [r for r in results if r["row"] == name and r["protocol"] == "self" and r["metric"] == "ed"]
+    logged = {f"{split}_self_ed": run.data.metrics[f"{split}_self_ed"] for split in ("val", "test")}
+    assert logged == {f"{r['split']}_self_ed": r["value"] for r in ours}
+    assert run.data.metrics["test_self_no_face"] == 0
+    assert run.data.metrics["generator/pixel"] == 0.5
+    # The figures that were kept and those of the second evaluation are the same: one point each.
+    assert [m.step for m in client.get_metric_history(run.info.run_id, "test_self_ed")] == [40]
+
+
+def test_what_was_judged_on_no_pair_is_not_logged():
+    facts = {"split": "test", "protocol": "cross", "identities": "seen", "no_face": 6}
+    results = [{**facts, "row": row, "metric": "csim_source", "value": value}
+               for row, value in (("ours", None), ("copy source", 1.0))]  # fmt: skip
+    assert figures_of_run({"results": results}, "ours") == {"test_seen_cross_no_face": 6.0}

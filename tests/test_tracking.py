@@ -68,6 +68,15 @@ def test_an_interrupted_branch_continues_its_own_run_without_repeating_steps(tra
     assert client.get_run(first.run_id).info.status == "FINISHED"
 
 
+def test_a_figure_that_went_back_to_what_it_was_is_the_newest_again(tracking):
+    for value in (1.0, 2.0, 1.0, 1.0):
+        with opened(tracking, "to and fro") as tracker:
+            tracker.metrics({"test_self_ed": value}, 40)
+    client, _ = connect(tracking)
+    assert client.get_run(tracker.run_id).data.metrics["test_self_ed"] == 1.0
+    assert [m.value for m in client.get_metric_history(tracker.run_id, "test_self_ed")] == [1.0, 2.0, 1.0]
+
+
 def test_a_failed_branch_is_marked_and_another_key_is_another_run(tracking):
     with pytest.raises(ValueError), opened(tracking, "fails") as failed:
         raise ValueError

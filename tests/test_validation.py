@@ -11,7 +11,7 @@ from reenact.corpus.shards import write_array, write_stage
 from reenact.corpus.splits import assign_splits, read_parts
 from reenact.corpus.tables import read_table, write_table
 from reenact.errors import ValidationFailed
-from reenact.evaluation.data_facts import label_quality
+from reenact.evaluation.data_facts import data_facts
 from reenact.faces.actions import ACTION_UNITS
 from reenact.stages.validate_data import ValidateDataSettings, validate_data
 
@@ -47,7 +47,8 @@ class Fake:
         self.actions = pd.DataFrame({**values, "fit_error": np.full(rows, 0.05, np.float32)})
 
     def write(self, root):
-        folders = {name: root / name for name in ("frames", "landmarks", "actions")}
+        folders = {name: root / name for name in ("videos", "frames", "landmarks", "actions")}
+        write_table(folders["videos"] / "clips.parquet", self.clips[["clip", "file"]], kind="videos")
         write_table(folders["frames"] / "clips.parquet", self.clips, kind="clips")
         write_table(folders["frames"] / "shard-00000.parquet", self.frames, kind="frames")
         write_array(folders["landmarks"], "shard-00000", "landmarks", self.landmarks)
@@ -147,13 +148,15 @@ def test_labels_nobody_asked_for_may_be_absent(tmp_path):
     assert not checks_of(arguments["out"])["check"].str.startswith("AU").any()
 
 
-def test_label_quality_counts_found_frames_and_their_fit_only(tmp_path):
-    fake = Fake()
-    fake.found[:40] = False
-    fake.actions.loc[:39, "fit_error"] = 9.0
-    folders = fake.write(tmp_path)
-    corpus = Corpus(folders["frames"], landmarks=folders["landmarks"], actions=folders["actions"])
-    assert [record["value"] for record in label_quality(corpus)] == ["75.0%", "0.050", "0.050"]
+def test_reports_say_how_good_labels_are_whether_or_not_the_data_was_validated(tmp_path):
+    arguments = Fake().write(tmp_path)
+    corpus = Corpus(arguments["frames"], landmarks=arguments["landmarks"], actions=arguments["actions"])
+    by_hand = data_facts(corpus, tmp_path / "nothing")["label_quality"]
+    assert [record["value"] for record in by_hand] == ["100.0%", "0.050", "0.050", "none"]
+    validate_data(**arguments)
+    assert data_facts(corpus, arguments["out"])["label_quality"] == by_hand
+    page = (arguments["out"] / "validation.html").read_text()
+    assert "errors can&#x27;t be measured" in page or "errors can't be measured" in page
 
 
 def test_a_split_that_would_be_empty_is_a_critical_failure_with_advice(tmp_path):

@@ -44,7 +44,9 @@ STEPS: Mapping[str, Step] = MappingProxyType(
         "extract_frames": Step(inputs=("videos",), blocks=("runtime",), code=(*_FACES, "labelling")),
         "label_landmarks": Step(inputs=("frames",), blocks=("runtime",), code=(*_FACES, "labelling")),
         "label_actions": Step(inputs=("frames", "landmarks"), blocks=("runtime",), code=(*_FACES, "labelling")),
-        "validate_data": Step(inputs=("frames", "landmarks", "actions"), blocks=(), code=("corpus",)),
+        "validate_data": Step(
+            inputs=("videos", "frames", "landmarks", "actions"), blocks=(), code=(*_FACES, "labelling")
+        ),
         "train_guide": Step(
             inputs=("frames", "landmarks", "actions", "validated"), blocks=("runtime",), code=_NETWORKS
         ),
@@ -56,7 +58,7 @@ STEPS: Mapping[str, Step] = MappingProxyType(
         ),
         "evaluate": Step(
             inputs=("frames", "landmarks", "actions", "validated", "guide", "model"),
-            blocks=("runtime",),
+            blocks=("tracking", "runtime"),
             code=(*_NETWORKS, "labelling", "systems", "evaluation"),
             branch=True,
         ),

@@ -4,7 +4,7 @@ Columns `self_` and `cross_` hold the two protocols (LSIM's triplets are cross-r
 before it, a column is about people that training has seen. These never share a column.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,21 @@ def column(protocol: str, identities: str, name: str) -> str:
     """Name of a column, for example self_mse, cross_lsim, seen_self_mse."""
     shown = "cross" if protocol == "lsim" and name == "lsim" else protocol
     return f"{'seen_' if identities == 'seen' else ''}{shown}_{name}"
+
+
+def figures_of_run(record: Mapping[str, Any], row: str) -> dict[str, float]:
+    """A row's figures and lost faces on both splits, by names such as test_self_ed and val_seen_cross_no_face.
+
+    What could not be judged on any pair is left out.
+    """
+    named: dict[str, float] = {}
+    for result in record["results"]:
+        if result["row"] == row:
+            place = (result["protocol"], result["identities"])
+            if result["value"] is not None:
+                named[f"{result['split']}_{column(*place, result['metric'])}"] = float(result["value"])
+            named[f"{result['split']}_{column(*place, 'no_face')}"] = float(result["no_face"])
+    return named
 
 
 def build_table(entries: Sequence[Entry], *, split: str, repeats: int, seed: int) -> pd.DataFrame:

@@ -16,7 +16,7 @@ from reenact.reports.curves import curves_html
 from reenact.reports.figures_table import differences_html, figures_html
 from reenact.reports.grids import grid_html
 from reenact.reports.page import inline, page, rows, section
-from reenact.reports.validation import check_rows, split_rows
+from reenact.reports.validation import check_rows, quality_rows, split_rows
 from reenact.systems.branch import Branch
 
 SYNTHETIC = "Every generated face in this report is synthetic: drawn by a network, never filmed."
@@ -160,8 +160,7 @@ def _label_quality(context: Mapping[str, Any]) -> str:
     records = context.get("label_quality")
     if not records:
         return '<p class="soft">No branch left facts on labels.</p>'
-    lines = [("", [html.escape(str(record[key])) for key in ("label", "value", "meaning")]) for record in records]
-    return rows(["label", "value", "meaning"], lines, text=(2,))
+    return quality_rows(records)
 
 
 def _checks(context: Mapping[str, Any]) -> str:

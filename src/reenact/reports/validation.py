@@ -1,6 +1,7 @@
 """What the data checks found: a page, and plain text for a terminal."""
 
 import html
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -9,8 +10,10 @@ from reenact.atomic import write_text
 from reenact.reports.page import page, rows, section
 
 
-def write_validation(path: Path, checks: pd.DataFrame, split: pd.DataFrame | None) -> None:
-    """`validation.html`: what failed first, the split, then every check."""
+def write_validation(
+    path: Path, checks: pd.DataFrame, split: pd.DataFrame | None, quality: Sequence[Mapping[str, str]]
+) -> None:
+    """`validation.html`: what failed first, the split, how good labels are, then every check."""
     failed = checks[~checks["passed"]]
     critical = int((failed["level"] == "critical").sum())
     verdict = ("bad", f"{critical} critical checks failed") if critical else ("good", "no critical check failed")
@@ -24,6 +27,7 @@ def write_validation(path: Path, checks: pd.DataFrame, split: pd.DataFrame | Non
         body.append(section("What failed", check_rows(failed)))
     if split is not None:
         body.append(section("Split", split_rows(split)))
+    body.append(section("Label quality", quality_rows(quality)))
     body.append(section("Every check", check_rows(checks)))
     write_text(path, page("Data validation", "\n".join(body)))
 
@@ -51,6 +55,12 @@ def split_rows(split: pd.DataFrame) -> str:
         cells = [name, str(part["identity"].nunique()), str(part["clip"].nunique()), f"{frames:,}", html.escape(how)]
         lines.append(("", cells))
     return rows(["split", "identities", "clips", "frames", "by"], lines)
+
+
+def quality_rows(records: Sequence[Mapping[str, str]]) -> str:
+    """How good labels are, records of label, value and meaning, as an HTML table."""
+    lines = [("", [html.escape(str(record[key])) for key in ("label", "value", "meaning")]) for record in records]
+    return rows(["label", "value", "meaning"], lines, text=(2,))
 
 
 def failures_text(failed: pd.DataFrame) -> str:

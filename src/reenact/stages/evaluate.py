@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from reenact.config import Runtime, Settings
 from reenact.stages.result import StageResult
 from reenact.systems.branch import Branch
+from reenact.tracking.connect import TrackingSettings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,20 +49,24 @@ def evaluate(
     out: Path,
     branch: Branch,
     settings: EvaluateSettings,
+    tracking: TrackingSettings,
     runtime: Runtime,
 ) -> StageResult:
-    """Score `model`, the folder of `train`, on val and test pairs.
+    """Score `model`, the folder of `train`, on val and test pairs, and log the figures to the training's MLflow run.
 
-    A training that failed gives a record that says so. `guide` is not read: the judge is independent of the corpus;
-    it stands here because systems may use the guide when they draw.
+    A training that failed gives a record that says so. Where MLflow is away, figures are kept and sent by the next run
+    of the branch. `guide` is not read: the judge is independent of the corpus; it stands here because systems may use
+    the guide when they draw.
     """
     from reenact.atomic import write_json
     from reenact.corpus.corpus import Corpus
     from reenact.corpus.shards import read_stage
     from reenact.evaluation import records, writing
     from reenact.evaluation.data_facts import data_facts
+    from reenact.tracking.connect import tracking_uri
 
     read_stage(model, kind="model")
+    tracking_uri(tracking)  # an address that makes no sense is said before the work, not after it
     status = records.read_status(model)
     if status["status"] != "trained":
         records.write_failed(out, branch=branch.name, reason=str(status.get("reason", "unknown")))
@@ -76,7 +81,20 @@ def evaluate(
         out, scored, pairs, corpus, facts, row=branch.name, repeats=settings.bootstrap, seed=settings.seed,
         samples=settings.samples,
     )  # fmt: skip
+    _log(out, status, branch, tracking)
     return StageResult(stage="evaluate", counts=written)
+
+
+def _log(out: Path, status: Mapping[str, Any], branch: Branch, tracking: TrackingSettings) -> None:
+    """The branch's figures as metrics of its training's run, which is made where MLflow does not know it."""
+    from reenact.evaluation.records import read_metrics
+    from reenact.evaluation.table import figures_of_run
+    from reenact.tracking.runs import branch_run, run_facts
+
+    figures = figures_of_run(read_metrics(out), branch.name)
+    params, tags = run_facts(status)
+    with branch_run(tracking, key=str(status["key"]), name=branch.name, params=params, tags=tags) as tracker:
+        tracker.metrics(figures, int(status["steps"]))
 
 
 def _pairs(corpus: "Corpus", validated: Path, settings: EvaluateSettings) -> "pd.DataFrame":

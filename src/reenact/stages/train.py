@@ -61,7 +61,7 @@ def train(
 
     from reenact.errors import SettingsError, TrainingFailed
     from reenact.systems.catalogue import build_system
-    from reenact.tracking.runs import branch_run
+    from reenact.tracking.runs import branch_run, run_facts
     from reenact.training.checkpoints import open_checkpoints
     from reenact.training.device import make_fabric
     from reenact.training.state import State
@@ -75,9 +75,8 @@ def train(
     finished = store.finished()
     state, reason, training = State(), "", None
     notes: tuple[str, ...] = ()
-    params = {name: facts[name] for name in ("train", "system_settings", "runtime")}
+    params, tags = run_facts(facts)
     (out / "stage.json").unlink(missing_ok=True)  # what stands here is not finished until it is written again
-    tags = {**{name: str(value) for name, value in asdict(branch).items()}, "data_hash": str(facts["data"])}
     with branch_run(tracking, key=key, name=branch.name, params=params, tags=tags) as tracker:
         try:
             torch.manual_seed(branch.seed)

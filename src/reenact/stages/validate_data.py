@@ -51,26 +51,31 @@ class ValidateDataSettings(Settings):
 
 
 def validate_data(
-    *, frames: Path, landmarks: Path, actions: Path, out: Path, settings: ValidateDataSettings
+    *, videos: Path, frames: Path, landmarks: Path, actions: Path, out: Path, settings: ValidateDataSettings
 ) -> StageResult:
-    """Write `checks.parquet`, `validation.html` and, where no critical check failed, `split.parquet`.
+    """Write `checks.parquet`, `label_quality.json`, `validation.html` and, if nothing critical failed, `split.parquet`.
 
-    Raises ValidationFailed after the checks are written and what failed is printed.
+    Of `videos` only the truth beside rendered clips is read. Raises ValidationFailed after the checks are written and
+    what failed is printed.
     """
+    from reenact.atomic import write_json
     from reenact.corpus.checks import outcomes_table
     from reenact.corpus.shards import read_stage, write_stage
     from reenact.corpus.tables import write_table
+    from reenact.evaluation.data_facts import QUALITY, quality_records
+    from reenact.labelling.label_quality import label_quality
     from reenact.reports.validation import failures_text, write_validation
 
-    frames, landmarks, actions, out = Path(frames), Path(landmarks), Path(actions), Path(out)
-    for folder, kind in ((frames, "frames"), (landmarks, "landmarks"), (actions, "actions")):
+    for folder, kind in ((videos, "videos"), (frames, "frames"), (landmarks, "landmarks"), (actions, "actions")):
         read_stage(folder, kind=kind)
     (out / "stage.json").unlink(missing_ok=True)
     clips, labels, quarantined = _read(frames, landmarks, actions)
     outcomes, split = _check(clips, labels, quarantined, settings)
     checks = outcomes_table(outcomes)
     write_table(out / "checks.parquet", checks, kind="checks")
-    write_validation(out / "validation.html", checks, split)
+    quality = label_quality(videos=videos, frames=frames, landmarks=landmarks, actions=actions)
+    write_json(out / QUALITY, quality)
+    write_validation(out / "validation.html", checks, split, quality_records(quality))
     failed = checks[~checks["passed"]]
     if len(failed):
         from reenact.progress import say

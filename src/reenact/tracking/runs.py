@@ -42,7 +42,7 @@ class Tracker:
         self._client: MlflowClient | None = None
         self._points: list[Point] = _read_points(undelivered)
         self._others: list[Callable[[MlflowClient, str], Any]] = []
-        self._known: dict[str, set[tuple[int, str]]] | None = {}
+        self._known: dict[tuple[str, int], str] | None = {}  # by name and step, what the run has
         self._next_call, self._trouble = 0.0, ""
 
     def metrics(self, values: Mapping[str, float], step: int) -> None:
@@ -86,7 +86,7 @@ class Tracker:
             raise
         except Exception as error:  # whatever it is, it must not end hours of training
             if not self._trouble:
-                say(f"MLflow can't be reached ({_first_line(error)}); training goes on, what is logged is kept.")
+                say(f"MLflow can't be reached ({_first_line(error)}); work goes on, what is logged is kept.")
             self._trouble = _first_line(error)
             self._next_call = time.monotonic() + _SECONDS_AFTER_FAILURE
             return False
@@ -119,15 +119,21 @@ class Tracker:
         return self._client
 
     def _send(self, client: "MlflowClient", points: list[Point]) -> None:
-        """A restarted training repeats the steps since its checkpoint: what the run has is not sent twice."""
+        """A restarted training repeats the steps since its checkpoint: what a step has already is not sent again."""
         from mlflow.entities import Metric
 
         if self._known is None:
             names = client.get_run(self.run_id).data.metrics
-            self._known = {name: _history(client, self.run_id, name) for name in names}
-        new = [p for p in points if (p[3], repr(p[1])) not in self._known.get(p[0], ())]
+            self._known = {place: value for name in names for place, value in _newest(client, self.run_id, name)}
+        newest, new = dict(self._known), []
+        for point in points:
+            place, value = (point[0], point[3]), repr(point[1])
+            if newest.get(place) != value:
+                newest[place] = value
+                new.append(point)
         if new:
-            client.log_batch(self.run_id, metrics=[Metric(*p) for p in new])
+            client.log_batch(self.run_id, metrics=[Metric(*point) for point in new])
+        self._known = newest
 
 
 @contextmanager
@@ -168,6 +174,13 @@ def branch_run(
         raise
     finally:
         tracker.close(status if owned else None)
+
+
+def run_facts(facts: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+    """(params, tags) of a branch's run from the facts of its training, so that whoever opens the run says the same."""
+    params = {name: facts[name] for name in ("train", "system_settings", "runtime")}
+    tags = {name: str(facts[name]) for name in ("system", "variant", "seed")}
+    return params, {**tags, "data_hash": str(facts["data"])}
 
 
 def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
@@ -218,8 +231,10 @@ def _log_image(client: "MlflowClient", run_id: str, name: str, image: NDArray[np
         client.log_image(run_id, image, key=name, step=step, synchronous=True)
 
 
-def _history(client: "MlflowClient", run_id: str, name: str) -> set[tuple[int, str]]:
-    return {(metric.step, repr(float(metric.value))) for metric in client.get_metric_history(run_id, name)}
+def _newest(client: "MlflowClient", run_id: str, name: str) -> Iterator[tuple[tuple[str, int], str]]:
+    """Every value of a metric by name and step, the newest of a step last."""
+    for metric in sorted(client.get_metric_history(run_id, name), key=lambda metric: metric.timestamp):
+        yield (name, metric.step), repr(float(metric.value))
 
 
 def _read_points(path: Path) -> list[Point]:
