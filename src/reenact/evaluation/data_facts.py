@@ -71,9 +71,10 @@ def _landmarks(quality: Mapping[str, Any]) -> Iterator[Record]:
         return
     yield from _record("landmarks", _number(found["error"]), "mean distance to the truth, outer eye distances")
     for side, words in _SIDES.items():
-        yield from _record("landmarks", _number(found[side]), f"the same, head {words}")
+        yield from _record("landmarks", _number(found[side]), f"mean distance to the truth, head {words}")
     for name in GROUPS:
-        yield from _record("landmarks", _number(found["groups"][name]), f"the same, {name.replace('_', ' ')}")
+        meaning = f"mean distance to the truth, {name.replace('_', ' ')} only"
+        yield from _record("landmarks", _number(found["groups"][name]), meaning)
 
 
 def _pose(quality: Mapping[str, Any]) -> Iterator[Record]:
