@@ -11,8 +11,7 @@ from reenact.nn.heatmap_conv import heatmap_conv, picture_with_heatmaps
 
 
 def painted_by_hand(landmarks, size, variance=1 / 3):
-    """One face, pixel by pixel, in float64: a 7 x 7 window on linspace(-1, 1, 7)^2 around the landmark's pixel."""
-    grid = np.linspace(-1, 1, 7)
+    """One face, pixel by pixel, in float64: a 7 x 7 window around the landmark's pixel, in units of 3 pixels."""
     result = np.zeros((len(landmarks), size, size))
     for channel, (x, y) in enumerate(landmarks):
         if not (np.isfinite(x) and np.isfinite(y)):
@@ -24,7 +23,8 @@ def painted_by_hand(landmarks, size, variance=1 / 3):
             for j in range(7):
                 r, c = row + i - 3, column + j - 3
                 if 0 <= r < size and 0 <= c < size:
-                    result[channel, r, c] = np.exp(-(grid[i] ** 2 + grid[j] ** 2) / (2 * variance))
+                    dx, dy = (c + 0.5 - x * size) / 3, (r + 0.5 - y * size) / 3
+                    result[channel, r, c] = np.exp(-(dx**2 + dy**2) / (2 * variance))
     return result
 
 
@@ -44,12 +44,24 @@ def test_equal_to_painting_pixel_by_pixel(size, variance):
 
 
 def test_peak_is_one_at_the_landmarks_pixel_and_the_window_is_seven_pixels():
-    landmarks = torch.full((1, 68, 2), 0.5)
+    landmarks = torch.full((1, 68, 2), 32.5 / 64)
     picture = heatmaps(landmarks, 64)[0, 0]
     assert picture.max() == picture[32, 32] == 1.0
     assert (picture > 0).sum() == 49
     # variance 1/3 on the window's grid: exp(-1.5) in the middle of its edge
     assert picture[32, 35].item() == pytest.approx(np.exp(-1.5), rel=1e-6)
+
+
+def test_a_landmark_between_pixels_has_its_centre_of_mass_there():
+    picture = heatmaps(torch.tensor([[[30.8 / 64, 33.3 / 64]]]).expand(1, 68, 2), 64, variance=1 / 9)[0, 0].double()
+    x = ((torch.arange(64) + 0.5) * picture.sum(0)).sum() / picture.sum()
+    y = ((torch.arange(64) + 0.5) * picture.sum(1)).sum() / picture.sum()
+    assert (x.item(), y.item()) == pytest.approx((30.8, 33.3), abs=0.02)
+
+
+def test_a_lower_peak_scales_the_whole_picture():
+    landmarks = torch.from_numpy(some_landmarks(2))
+    torch.testing.assert_close(paint(profiles(landmarks, 64, peak=0.1)), 0.1 * heatmaps(landmarks, 64))
 
 
 def test_a_landmark_outside_the_image_has_an_empty_channel():
@@ -59,7 +71,7 @@ def test_a_landmark_outside_the_image_has_an_empty_channel():
     picture = heatmaps(landmarks, 64)[0]
     assert picture[:5].abs().sum() == 0
     assert torch.isfinite(picture).all()
-    assert (picture[5:].amax(dim=(1, 2)) == 1).all()
+    assert (picture[5:].amax(dim=(1, 2)) > 0.9).all()
 
 
 def test_flipped_heatmaps_are_heatmaps_of_the_flipped_face():

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from reenact.errors import ReenactError, SettingsError
 from reenact.hashing import hash_file, hash_json, hash_tree
 from reenact.params import RENDERED, Params, settings_class
-from reenact.process import prepare_process
+from reenact.process import keep_freed_memory, prepare_process
 from reenact.progress import event, say
 from reenact.stages.result import StageResult
 
@@ -124,6 +124,7 @@ def run_step(
     from reenact.systems.branch import Branch
 
     prepare_process(int(told["threads"]))
+    keep_freed_memory()
     chosen = Branch(system=branch["system"], variant=branch["variant"], seed=int(branch["seed"])) if branch else None
     name = f"{stage} {chosen.name}" if chosen else stage
     os.environ["REENACT_STEP"] = name

@@ -28,23 +28,26 @@ class Profiles(NamedTuple):
         return self.rows.shape[-1]
 
 
-def profiles(landmarks: Tensor, size: int, *, variance: float = VARIANCE) -> Profiles:
+def profiles(landmarks: Tensor, size: int, *, variance: float = VARIANCE, peak: float = 1.0) -> Profiles:
     """(..., 68, 2) crop coordinates 0..1 -> the blobs' factors at `size` pixels.
 
-    The landmark's pixel is the one it lies in (coordinates are truncated, as in the authors' code), so mirroring
-    landmarks mirrors the picture. A window that reaches over the border is cut there; a landmark outside the image, or
-    one that is not a number, gives an empty channel.
+    The window lies around the pixel that the landmark lies in, the Gaussian's centre is the landmark itself: at 64 px a
+    mouth opens by few pixels, and whole ones would round expressions away. Mirroring landmarks mirrors the picture. A
+    window that reaches over the border is cut there; a landmark outside the image, or one that is not a number, gives
+    an empty channel.
     """
     pixels = (landmarks.detach() * size).floor()
     inside = ((pixels >= 0) & (pixels < size)).all(dim=-1)
     pixels = torch.where(inside[..., None], pixels, torch.zeros_like(pixels))
-    offset = torch.arange(size, device=landmarks.device, dtype=landmarks.dtype) - pixels[..., None]
-    blob = torch.exp(-((offset / RADIUS) ** 2) / (2 * variance)) * (offset.abs() <= RADIUS)
-    return Profiles(rows=blob[..., 1, :] * inside[..., None], columns=blob[..., 0, :])
+    grid = torch.arange(size, device=landmarks.device, dtype=landmarks.dtype)
+    window = (grid - pixels[..., None]).abs() <= RADIUS
+    centre = torch.where(inside[..., None], landmarks.detach() * size, torch.zeros_like(pixels))
+    blob = torch.exp(-(((grid + 0.5 - centre[..., None]) / RADIUS) ** 2) / (2 * variance)) * window
+    return Profiles(rows=blob[..., 1, :] * (peak * inside[..., None]), columns=blob[..., 0, :])
 
 
 def paint(factors: Profiles) -> Tensor:
-    """The pictures themselves: (..., 68, H, W) in [0, 1], peak 1."""
+    """The pictures themselves: (..., 68, H, W) in [0, peak]."""
     return factors.rows[..., :, None] * factors.columns[..., None, :]
 
 

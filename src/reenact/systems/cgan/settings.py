@@ -29,6 +29,7 @@ class CganSettings(Settings):
     width: int = Field(default=64, ge=1)  # channels after the generator's first layer
     discriminator_width: int = Field(default=32, ge=1)
     heatmap_variance: float = Field(default=1 / 3, gt=0)
+    heatmap_peak: float = Field(default=1.0, gt=0)  # height of a blob; see docs/fidelity.md on lower ones
     dropout: float = Field(default=0.1, ge=0, lt=1)  # down and up blocks; this and the next two from the authors' code
     bottleneck_dropout: float = Field(default=0.5, ge=0, lt=1)
     discriminator_dropout: float = Field(default=0.375, ge=0, lt=1)

@@ -113,7 +113,8 @@ class Cgan(nn.Module):
             return discriminator(fake.image, fake.target)
 
     def _heatmaps(self, faces: Faces) -> Profiles:
-        return profiles(faces.landmarks, self.size, variance=self.settings.heatmap_variance)
+        settings = self.settings
+        return profiles(faces.landmarks, self.size, variance=settings.heatmap_variance, peak=settings.heatmap_peak)
 
 
 class _SecondPass:
