@@ -91,3 +91,12 @@ def test_a_corpus_gives_each_clip_its_own_rows(tmp_path):
     assert np.array_equal(corpus.landmarks(b), points[4:])
     with pytest.raises(ValueError, match="without actions"):
         corpus.actions(b)
+
+
+def test_a_damaged_jpeg_names_file_and_frame(tmp_path):
+    with frame_writer(tmp_path, "shard-00000", codec="jpeg") as writer:
+        writer.extend(smooth_images(2))
+    path = tmp_path / "shard-00000.frames.jpg"
+    path.write_bytes(b"\0" * path.stat().st_size)
+    with pytest.raises(BadInput, match=r"shard-00000\.frames\.jpg: frame 1 is damaged"):
+        open_frames(tmp_path, "shard-00000")[1]

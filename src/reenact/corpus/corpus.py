@@ -47,10 +47,16 @@ class Corpus:
                 read_stage(folder, kind=kind)
         self.table = read_table(frames / "clips.parquet", kind="clips")
         self.clips = [
-            Clip(clip=row.clip, identity=row.identity, shard=row.shard, start=int(row.start), count=int(row.count),
-                 fps=float(row.fps))
-            for row in self.table.itertuples()
-        ]  # fmt: skip
+            Clip(
+                clip=str(row["clip"]),
+                identity=str(row["identity"]),
+                shard=str(row["shard"]),
+                start=int(row["start"]),
+                count=int(row["count"]),
+                fps=float(row["fps"]),
+            )
+            for row in self.table.to_dict("records")
+        ]
         self._open: dict[tuple[str, str], Any] = {}
 
     @cached_property

@@ -62,8 +62,9 @@ class FrameReader(Protocol):
 
 
 class _JpegFrames:
-    def __init__(self, data: Path, offsets: NDArray[np.int64]) -> None:
-        self.data = np.memmap(data, dtype=np.uint8, mode="r")
+    def __init__(self, path: Path, offsets: NDArray[np.int64]) -> None:
+        self.path = path
+        self.data = np.memmap(path, dtype=np.uint8, mode="r")
         self.offsets = offsets
 
     def __len__(self) -> int:
@@ -71,7 +72,10 @@ class _JpegFrames:
 
     def __getitem__(self, row: int) -> Image:
         encoded = self.data[self.offsets[row] : self.offsets[row + 1]]
-        return np.asarray(cv2.cvtColor(cv2.imdecode(encoded, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB), dtype=np.uint8)
+        image = cv2.imdecode(encoded, cv2.IMREAD_COLOR)
+        if image is None:
+            raise BadInput(f"{self.path}: frame {row} is damaged. Delete the file and run extract_frames again.")
+        return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), dtype=np.uint8)
 
 
 def open_frames(folder: Path, shard: str) -> FrameReader:
@@ -79,7 +83,7 @@ def open_frames(folder: Path, shard: str) -> FrameReader:
     data = folder / f"{shard}.frames.jpg"
     if data.exists():
         return _JpegFrames(data, np.asarray(read_array(folder, shard, "offsets")))
-    return read_array(folder, shard, "frames")  # type: ignore[return-value]
+    return read_array(folder, shard, "frames")
 
 
 class FrameWriter:
