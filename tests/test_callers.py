@@ -4,6 +4,7 @@ One tiny project serves all tests here, in order: later ones find the data stage
 """
 
 import json
+import random
 import time
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pandas as pd
 import pytest
 
 from reenact.hashing import hash_file
-from tiny_project import REENACT, call, make_project, set_params
+from tiny_project import REENACT, TINY, call, make_project, set_params
 
 pytestmark = [pytest.mark.xdist_group("callers"), pytest.mark.timeout(900)]
 BRANCHES = ("cgan-full-0", "cgan-no_pixel-0")
@@ -111,3 +112,54 @@ def test_a_killed_branch_is_a_missing_row_of_a_red_repro(project: Path) -> None:
     assert rows["cgan-full-2"] == "missing"
     assert rows["cgan-no_pixel-2"] == "trained"
     assert done.stdout.count("> reenact train --branch cgan-full-2") == 2  # tried once more
+
+
+STORE = ("-S", "checkpoints.uri=out/checkpoints-{}", "-S", "checkpoints.every_samples=10")
+DATA = ("frames", "landmarks", "actions", "validated", "guide")
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(project: Path) -> str:
+    """The hash of the weights of a branch trained in one go, with a checkpoint store of its own."""
+    folder = data_again(project, "whole")
+    done = call(project, REENACT, "train", "--branch", "cgan-full-4", "--out", str(folder), *named(STORE, "whole"))
+    assert done.returncode == 0, done.stdout
+    return hash_file(folder / "branches/cgan-full-4/train/model.safetensors")
+
+
+def data_again(project: Path, name: str) -> Path:
+    """Another folder for branches, with the data stages of `out`."""
+    folder = project / name
+    folder.mkdir()
+    for stage in DATA:
+        (folder / stage).symlink_to(project / "out" / stage)
+    return folder
+
+
+def named(options: tuple[str, ...], name: str) -> tuple[str, ...]:
+    return tuple(option.format(name) for option in options)
+
+
+@pytest.mark.parametrize("caller", ["reenact train", "dvc repro"])
+def test_killed_at_three_random_steps_a_training_ends_in_the_same_weights(
+    project: Path, uninterrupted: str, caller: str
+) -> None:
+    command: tuple[str, ...]
+    if caller == "dvc repro":
+        set_params(project, {"fanout": {"variants": ["full"], "seeds": [4]}, "checkpoints": {"every_samples": 10}})
+        command, folder = ("dvc", "repro", "train@cgan-full-4"), project / "out"
+    else:
+        folder = data_again(project, "killed")
+        command = (REENACT, "train", "--branch", "cgan-full-4", "--out", str(folder), *named(STORE, "killed"))
+    trained = folder / "branches/cgan-full-4/train"
+    batch = TINY["train"]["batch"]
+    steps = sorted(random.sample(range(1, TINY["train"]["samples"] // batch), 3))
+    for step in steps:
+        done = call(project, *command, REENACT_FAULT=f"cgan-full-4:{step}:kill")
+        assert done.returncode != 0, (steps, done.stdout)
+        assert not (trained / "stage.json").exists(), "a killed training looks finished"
+    done = call(project, *command)
+    assert done.returncode == 0, (steps, done.stdout)
+    status = json.loads((trained / "status.json").read_text())
+    assert status["continued_from"] == steps[-1] // 2 * 2, steps  # a checkpoint every other step
+    assert hash_file(trained / "model.safetensors") == uninterrupted, f"killed at {steps}"
