@@ -3,7 +3,7 @@ import json
 
 import pytest
 
-from reenact.atomic import atomic_file, atomic_folder, write_json
+from reenact.atomic import atomic_file, atomic_folder, storage_errors, write_json
 from reenact.errors import StorageError
 
 
@@ -42,6 +42,14 @@ def test_a_failing_folder_keeps_the_older_one(tmp_path):
 def test_a_full_disk_is_one_sentence_with_the_file_name(tmp_path):
     with pytest.raises(StorageError, match=r"a\.txt: the disk is full"), atomic_file(tmp_path / "a.txt"):
         raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_what_the_system_refuses_a_stage_names_its_file(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(StorageError, match=r"file/below: .*Not a directory"), storage_errors():
+        (tmp_path / "file" / "below").mkdir()
+    with pytest.raises(FileNotFoundError), storage_errors():
+        (tmp_path / "none" / "below").mkdir()
 
 
 def test_the_real_full_device_is_a_storage_error(tmp_path):

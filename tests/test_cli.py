@@ -1,8 +1,11 @@
 """The command line as people meet it: in a process of its own."""
 
 import json
+import signal
 import subprocess
 import sys
+import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -63,10 +66,17 @@ def test_a_folder_without_settings_is_said(tmp_path: Path) -> None:
         (["run", "--videos", "nowhere"], 2, "nowhere"),
         (["train", "--branch", "cgan"], 2, "SYSTEM-VARIANT-SEED"),
         (["train", "--branch", "cgam-full-0"], 2, "cgam"),
+        (["train", "--branch", "cgan-ful-0"], 2, '"full"'),
+        (["run", "--name", "../elsewhere"], 2, "../elsewhere"),
+        (["repro", "-S", "train.samples=3"], 2, "params.yaml"),
         (["extract-frames", "--out", "nowhere"], 3, "nowhere"),
+        (["train-guide", "--out", "nowhere"], 3, "Run extract-frames first"),
+        (["render-clips", "-S", "render_clips.identities=1", "--out", "a-file"], 6, "a-file"),
+        (["compare", "--out", "/proc/nowhere"], 1, "/proc/nowhere"),
     ],
 )
 def test_mistakes_have_a_sentence_and_a_code(arguments: list[str], code: int, names: str, tmp_path: Path) -> None:
+    (tmp_path / "a-file").touch()
     done = reenact(*arguments, "--params", str(ROOT / "params.yaml"), cwd=tmp_path)
     assert done.returncode == code
     assert names in done.stderr
@@ -152,3 +162,31 @@ def test_watch_counts_a_retried_step_once_with_all_its_time(tmp_path: Path) -> N
     assert watch.steps["train a"].state == "done"
     assert watch.steps["train a"].seconds == pytest.approx(7.0)
     assert watch.steps["draw"].state == "cached"
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_an_ended_run_leaves_no_process_behind(tmp_path: Path, number: signal.Signals, code: int) -> None:
+    command = [REENACT, "run", "--name", "ended", "--params", str(ROOT / "params.yaml")]
+    # Where tests run in the background of a shell, SIGINT is ignored and would be so in here.
+    run = subprocess.Popen(
+        command, cwd=tmp_path, stderr=subprocess.PIPE, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)
+    )
+    events = tmp_path / "runs" / "ended" / "events.jsonl"
+    until = time.monotonic() + 60
+    while not events.exists() and time.monotonic() < until:
+        time.sleep(0.1)
+    assert events.exists()
+    run.send_signal(number)
+    _, said = run.communicate(timeout=30)
+    assert run.returncode == code
+    assert b"Traceback" not in said
+    assert not [one for one in _command_lines() if str(tmp_path).encode() in one]
+
+
+def _command_lines() -> list[bytes]:
+    """Of all processes; one may end while we read."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            found.append(path.read_bytes())
+    return found

@@ -1,13 +1,14 @@
 """The settings file: complete, strict, overlaid in order."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import yaml
 
 from reenact.config import Settings
 from reenact.errors import SettingsError
+from reenact.evaluation.rule import ChooseSettings
 from reenact.params import BLOCKS, parse, read_raw, settings_class
 
 PARAMS = Path(__file__).parent.parent / "params.yaml"
@@ -90,7 +91,22 @@ def test_override_reaches_deep_settings() -> None:
         ("profile=demoo", ("demoo", '"demo"')),
         ("train.samples=many", ("train.samples", "many")),
         ("train.samples", ("block.key=value",)),
-        ("fanout.seeds=[]", ("fanout",)),
+        ("fanout.seeds=[]", ("fanout", "seeds")),
+        ("fanout.seeds=[-1]", ("fanout.seeds",)),
+        ("fanout.variants=[full, full]", ("variants", "once")),
+        ("fanout.variants=full", ("fanout.variants", "a list", "full")),
+        ("profiles.demo.train.samples=3", ("profiles.demo.train.samples",)),
+        ("runtime.threads=0", ("runtime.threads",)),
+        ("runtime.device=gpu", ("runtime.device", "cuda:N", "gpu")),
+        ("runtime.precision=64", ("runtime.precision", "bf16-mixed")),
+        ("extract_frames.size=0", ("extract_frames.size",)),
+        ("extract_frames.crop_scale=.inf", ("extract_frames.crop_scale",)),
+        ("extract_frames.detect.every=0", ("extract_frames.detect.every",)),
+        ("label_landmarks.enlarge_to=0", ("label_landmarks.enlarge_to",)),
+        ("validate_data.critical.min_found=3", ("validate_data.critical.min_found",)),
+        ("validate_data.split.test=0.9", ("validate_data.split", "nothing to train on")),
+        ("evaluate.batch=0", ("evaluate.batch",)),
+        ("compare.choose.metric=pose", ("compare.choose.metric", "pose_angle")),
     ],
 )
 def test_a_mistake_is_named_with_the_nearest_known_word(override: str, names: tuple[str, ...]) -> None:
@@ -98,6 +114,15 @@ def test_a_mistake_is_named_with_the_nearest_known_word(override: str, names: tu
         load(overrides=[override])
     for name in names:
         assert name in str(caught.value)
+
+
+def test_the_winner_can_be_chosen_by_every_metric() -> None:
+    from reenact.evaluation.metrics.catalogue import METRICS
+
+    for name in METRICS:
+        assert load(overrides=[f"compare.choose.metric={name}"]).blocks["compare"].choose.metric == name
+    (names,) = [field.annotation for key, field in ChooseSettings.model_fields.items() if key == "metric"]
+    assert set(get_args(names)) == set(METRICS)
 
 
 def test_unknown_block_of_a_profile_is_named(tmp_path: Path) -> None:

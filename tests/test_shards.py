@@ -58,7 +58,7 @@ def test_a_table_of_another_kind_or_a_newer_format_or_damaged_is_refused(tmp_pat
 
 
 def test_an_unfinished_or_foreign_or_newer_stage_folder_is_refused(tmp_path):
-    with pytest.raises(BadInput, match="no finished frames"):
+    with pytest.raises(BadInput, match=r"no finished frames.*Run extract-frames first"):
         read_stage(tmp_path, kind="frames")
     write_stage(tmp_path, kind="landmarks", size=3)
     with pytest.raises(BadInput, match='expected "frames"'):
@@ -66,6 +66,9 @@ def test_an_unfinished_or_foreign_or_newer_stage_folder_is_refused(tmp_path):
     facts = json.loads((tmp_path / "stage.json").read_text())
     (tmp_path / "stage.json").write_text(json.dumps({**facts, "format": 99}))
     with pytest.raises(NewerFormat):
+        read_stage(tmp_path, kind="landmarks")
+    (tmp_path / "stage.json").write_text("")
+    with pytest.raises(BadInput, match=r"damaged\. Run label-landmarks again"):
         read_stage(tmp_path, kind="landmarks")
 
 

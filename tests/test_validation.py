@@ -140,6 +140,20 @@ def test_a_doubtful_corpus_is_warned_about_and_goes_on(tmp_path, capsys):
     assert "fit_error: 0.15" in capsys.readouterr().err
 
 
+def test_only_clips_that_are_not_used_count_as_set_aside(tmp_path):
+    fake = Fake()
+    arguments = fake.write(tmp_path)
+    rows = [(f"bad{n}", "no face") for n in range(5)] + [("p00", "two faces"), ("bad0", "said twice")]
+    table = pd.DataFrame([{"clip": clip, "file": clip, "stage": "s", "reason": reason} for clip, reason in rows])
+    write_table(arguments["frames"] / "quarantine.parquet", table, kind="quarantine")
+    validate_data(**arguments)
+    checks = checks_of(arguments["out"])
+    row = checks[checks["table"] == "quarantine"].iloc[0]
+    assert (row["observed"], row["passed"]) == ("5 of 21", False)
+    assert "bad0" in row["detail"]
+    assert "p00" not in row["detail"]
+
+
 def test_labels_nobody_asked_for_may_be_absent(tmp_path):
     fake = Fake()
     fake.actions = fake.actions[["pitch", "yaw", "roll"]]

@@ -19,7 +19,7 @@ def atomic_file(path: Path) -> Iterator[Path]:
 
     Raises StorageError where the disk is full or the folder can't be written.
     """
-    with _storage_errors(path):
+    with storage_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         # The suffix is kept: numpy.save and cv2.imwrite choose or append by it.
         handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
@@ -36,7 +36,7 @@ def atomic_file(path: Path) -> Iterator[Path]:
 @contextmanager
 def atomic_folder(path: Path) -> Iterator[Path]:
     """The same for a folder; an older folder of that name is replaced whole."""
-    with _storage_errors(path):
+    with storage_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
         try:
@@ -63,12 +63,15 @@ def write_json(path: Path, value: Any) -> None:
 
 
 @contextmanager
-def _storage_errors(path: Path) -> Iterator[None]:
+def storage_errors(path: Path | None = None) -> Iterator[None]:
+    """Turn what the file system refuses into StorageError, about `path` or else the file that the error names."""
     try:
         yield
     except OSError as error:
+        where = path or error.filename or "."
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise StorageError(f"{path}: the disk is full. Free some space and run the same command again.") from error
-        if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
-            raise StorageError(f"{path}: can't write here ({os.strerror(error.errno)}).") from error
+            raise StorageError(f"{where}: the disk is full. Free some space and run the same command again.") from error
+        if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM, errno.ENOTDIR):
+            what = "can't write here" if path else "can't be read or written"
+            raise StorageError(f"{where}: {what} ({os.strerror(error.errno)}).") from error
         raise

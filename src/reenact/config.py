@@ -1,10 +1,11 @@
 """Strict, typed, keyword-only settings. Each component keeps its own class beside its code."""
 
 import difflib
+import re
 from collections.abc import Iterable, Mapping
-from typing import Any, Self
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from reenact.errors import SettingsError
 
@@ -47,7 +48,16 @@ def _sentences(model: type[BaseModel], error: ValidationError, where: str) -> It
             known = list(_fields_at(model, mistake["loc"][:-1]))
             yield f"{name}: unknown setting{nearest(path[-1], known)}"
         else:
-            yield f"{name}: {mistake['msg']} (got {mistake['input']!r})"
+            yield f"{name}: {_said(mistake['msg'])} (got {_shown(mistake['input'])!r})"
+
+
+def _said(message: str) -> str:
+    """Pydantic's words as a settings file has it: lists, not tuples."""
+    return message.removeprefix("Value error, ").replace("a valid tuple", "a list")
+
+
+def _shown(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
 
 
 def _fields_at(model: type[BaseModel], path: Iterable[int | str]) -> Iterable[str]:
@@ -72,7 +82,14 @@ def nearest(word: str, known: Iterable[str]) -> str:
 class Runtime(Settings):
     """How a stage uses the machine; `threads` changes float sums, so equal bits need equal threads."""
 
-    threads: int = 2  # per process, for torch, OpenCV and BLAS
-    workers: int = 2  # processes over shards or clips in data stages
+    threads: int = Field(default=2, ge=1)  # per process, for torch, OpenCV and BLAS
+    workers: int = Field(default=2, ge=1)  # processes over shards or clips in data stages
     device: str = "auto"  # auto, cpu, cuda, cuda:1, mps
-    precision: str = "32-true"  # Lightning Fabric's names
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"  # networks stay in float32: checkpoints fit any
+
+    @field_validator("device")
+    @classmethod
+    def _known(cls, device: str) -> str:
+        if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", device):
+            raise ValueError("none of auto, cpu, cuda, cuda:N, mps")
+        return device

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Annotated, Any, Self
 
 import yaml
+from pydantic import Field, model_validator
 
 from reenact.config import Runtime, Settings, nearest
 from reenact.errors import SettingsError
@@ -44,7 +45,15 @@ class Fanout(Settings):
 
     systems: tuple[str, ...] = ("cgan",)
     variants: tuple[str, ...] = ("full",)
-    seeds: tuple[int, ...] = (0,)
+    seeds: tuple[Annotated[int, Field(ge=0)], ...] = (0,)
+
+    @model_validator(mode="after")
+    def _different(self) -> Self:
+        for name in ("systems", "variants", "seeds"):
+            entries = getattr(self, name)
+            if not entries or len(set(entries)) < len(entries):
+                raise ValueError(f"{name} needs at least one entry, and each of them once")
+        return self
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,6 +107,8 @@ def read_raw(path: Path, *, profile: str | None = None, overrides: Iterable[str]
     for keys, value in changes:
         if keys == ["profile"]:
             raw["profile"] = value
+        elif keys[0] in ("profile", "profiles"):
+            raise SettingsError(f"-S {'.'.join(keys)}: set the block's own key, -S wins over every profile.")
     raw["profile"] = profile or raw.get("profile", "demo")
     _check_names(raw, where=str(path))
     profiles = raw.setdefault("profiles", {raw["profile"]: {}})
@@ -105,7 +116,7 @@ def read_raw(path: Path, *, profile: str | None = None, overrides: Iterable[str]
     overlay = profiles[raw["profile"]]
     effective = {**raw, **{block: _merged(raw.get(block, {}), values) for block, values in overlay.items()}}
     for keys, value in changes:
-        if keys[0] in ("profile", "profiles"):
+        if keys == ["profile"]:
             continue
         change = value
         for key in reversed(keys):
@@ -133,8 +144,6 @@ def parse(raw: Raw) -> Params:
                 known = nearest(variant, SYSTEMS[name].variants)
                 raise SettingsError(f"fanout.variants: {name} has no variant {variant}{known}")
         systems.setdefault(name, SYSTEMS[name].settings())
-    if not (fanout.systems and fanout.variants and fanout.seeds):
-        raise SettingsError("fanout: systems, variants and seeds each need at least one entry.")
     blocks = {name: settings_class(name).parse(raw.get(name) or {}, where=name) for name in BLOCKS}
     return Params(profile=raw["profile"], fanout=fanout, blocks=blocks, systems=systems)
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from reenact.atomic import storage_errors
 from reenact.errors import ReenactError, SettingsError
 from reenact.hashing import hash_file, hash_json, hash_tree
 from reenact.params import RENDERED, Params, settings_class
@@ -131,8 +132,9 @@ def run_step(
     event("step", name=name, state="running")
     start = time.monotonic()
     try:
-        given = _given(stage, told, folders, chosen)
-        result = _stage(stage)(out=out, **given)
+        with storage_errors():
+            given = _given(stage, told, folders, chosen)
+            result = _stage(stage)(out=out, **given)
     except BaseException as error:
         reason = str(error) if isinstance(error, ReenactError) else f"{type(error).__name__}: {error}"
         code = error.exit_code if isinstance(error, ReenactError) else 1

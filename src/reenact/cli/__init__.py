@@ -50,3 +50,9 @@ def main() -> None:
             raise
         print(f"reenact: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
+    except Exception as error:
+        if os.environ.get("REENACT_DEBUG"):
+            raise
+        said = " ".join(str(error).split())
+        print(f"reenact: {type(error).__name__}: {said} (REENACT_DEBUG=1 shows where)", file=sys.stderr)
+        sys.exit(1)

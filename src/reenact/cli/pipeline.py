@@ -3,9 +3,12 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -44,6 +47,8 @@ def run(
 ) -> None:
     """Run the whole pipeline here: clips or your videos, labels, training, comparison, registration, report."""
     changes = list(overrides or [])
+    if name and (Path(name).name != name or name.startswith(".")):
+        raise SettingsError(f"--name {name}: give a plain name, the folder is made below runs/.")
     if videos:
         if not Path(videos).is_dir():
             raise SettingsError(f"--videos {videos}: there is no such folder.")
@@ -87,15 +92,33 @@ def _child(folder: Path, watch: Watch) -> int:
     environment["TMPDIR"] = str(scratch)
     with (folder / "log.txt").open("wb") as log:
         command = [sys.executable, "-W", "ignore", "-m", "pipelines.local", str(folder)]
-        child = subprocess.Popen(command, env=environment, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+        # A session of its own: kfp's steps are children of shells, and nothing else would end all of them with us.
+        child = subprocess.Popen(
+            command, env=environment, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True
+        )
         try:
-            watch.follow(child)
+            with _ended_by_sigterm():
+                watch.follow(child)
         finally:
             if child.poll() is None:
-                child.terminate()
+                os.killpg(child.pid, signal.SIGKILL)
             child.wait()
             shutil.rmtree(scratch, ignore_errors=True)
     return child.returncode
+
+
+@contextmanager
+def _ended_by_sigterm() -> Iterator[None]:
+    """Let `kill` end us as Ctrl-C does, through every `finally`; a restart finds what is finished and checkpoints."""
+
+    def end(*_: object) -> None:
+        sys.exit(128 + signal.SIGTERM)
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _project() -> Path:

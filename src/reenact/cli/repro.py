@@ -10,7 +10,7 @@ import typer
 
 from reenact.cli import stages
 from reenact.cli.options import PARAMS, load
-from reenact.errors import BranchesMissing, ReenactError
+from reenact.errors import BranchesMissing, ReenactError, SettingsError
 from reenact.params import Params
 from reenact.process import prepare_process
 from reenact.progress import say
@@ -32,6 +32,8 @@ def repro(
 
     Ends with exit code 8 where branches are missing or sick in the end.
     """
+    if own := [word for word in targets or [] if word.startswith(("-S", "--set", "--profile", "--params"))]:
+        raise SettingsError(f"{own[0]}: DVC takes settings from {PARAMS} alone; change them there.")
     params = load(PARAMS, "", None)
     prepare_process(params.runtime.threads)
     more = targets or []

@@ -8,7 +8,9 @@ from typing import Annotated, Any
 
 import typer
 
+from reenact.atomic import storage_errors
 from reenact.cli.options import PARAMS, Overrides, ParamsFile, Profile, load
+from reenact.config import nearest
 from reenact.errors import BranchesMissing, SettingsError
 from reenact.params import Params
 from reenact.steps import STEPS, arguments, run_step
@@ -80,17 +82,19 @@ def _branch_command(stage: str) -> Callable[..., None]:
 def run_stage(stage: str, params: Params, root: Path, branch: str = "") -> None:
     """Run one stage on the folders below `root`."""
     step = STEPS[stage]
+    chosen = _branch(branch, params)
     folders = {name: _input_folder(stage, name, root, branch) for name in step.inputs}
     out = (root / "branches" / branch if branch else root) / PLACES[stage]
     if stage == "train":
         # A branch that dies must not leave an older run's model and scores in its place.
         shutil.rmtree(root / "branches" / branch, ignore_errors=True)
-    run_step(stage, out=out, told=arguments(params, stage), folders=folders, branch=_branch(branch, params))
+    run_step(stage, out=out, told=arguments(params, stage), folders=folders, branch=chosen)
 
 
 def compare(params: Params, root: Path) -> None:
     """Compare; where branches are missing or sick, forget the sick ones' records so that they are trained again."""
-    (root / "branches").mkdir(parents=True, exist_ok=True)
+    with storage_errors():
+        (root / "branches").mkdir(parents=True, exist_ok=True)
     try:
         run_stage("compare", params, root)
     except BranchesMissing:
@@ -121,8 +125,14 @@ def _branch(name: str, params: Params) -> dict[str, Any] | None:
     if not name:
         return None
     from reenact.systems.branch import Branch
+    from reenact.systems.catalogue import SYSTEMS
 
     branch = Branch.parse(name)
     if branch.system not in params.systems:
         raise SettingsError(f"--branch {name}: the settings have no system {branch.system}.")
+    variants = SYSTEMS[branch.system].variants
+    if branch.variant not in variants:
+        raise SettingsError(
+            f"--branch {name}: {branch.system} has no variant {branch.variant}{nearest(branch.variant, variants)}"
+        )
     return {"system": branch.system, "variant": branch.variant, "seed": branch.seed}

@@ -27,12 +27,30 @@ def write_stage(folder: Path, *, kind: str, **facts: Any) -> None:
     write_json(folder / "stage.json", {"format": FORMAT, "kind": kind, **facts})
 
 
+_MAKERS = {
+    "videos": "fetch-data",
+    "frames": "extract-frames",
+    "landmarks": "label-landmarks",
+    "actions": "label-actions",
+    "validated": "validate-data",
+    "guide": "train-guide",
+    "model": "train",
+    "evaluation": "evaluate",
+    "comparison": "compare",
+}
+
+
 def read_stage(folder: Path, *, kind: str) -> dict[str, Any]:
     """Facts of a finished stage folder; raises BadInput for a missing, unfinished or foreign one."""
     path = folder / "stage.json"
     if not path.exists():
-        raise BadInput(f"{folder}: no finished {kind} here (no stage.json). Run the stage that makes them.")
-    facts: dict[str, Any] = json.loads(path.read_text())
+        raise BadInput(
+            f"{folder}: no finished {kind} here (no stage.json). Run {_MAKERS.get(kind, 'its stage')} first."
+        )
+    try:
+        facts: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        raise BadInput(f"{path}: damaged. Run {_MAKERS.get(kind, 'its stage')} again.") from None
     check_format(path, facts["format"])
     if facts["kind"] != kind:
         raise BadInput(f'{folder}: expected "{kind}", found "{facts["kind"]}".')

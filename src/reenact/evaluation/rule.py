@@ -2,6 +2,8 @@
 
 from typing import Literal
 
+from pydantic import Field
+
 from reenact.config import Settings
 
 
@@ -10,5 +12,8 @@ class ChooseSettings(Settings):
 
     split: Literal["val"] = "val"  # the test split is for the table alone
     protocol: Literal["self", "cross", "lsim"] = "self"
-    metric: str = "pose_angle"
-    judged: float = 0.5  # least share of pairs with a face found, or a branch can't win
+    # The names in evaluation/metrics/catalogue.py, repeated so that a mistake is said before anything is run.
+    metric: Literal["mse", "ssim", "pose_angle", "psim", "ed", "csim_source", "csim_truth", "lsim", "fid_reader"] = (
+        "pose_angle"
+    )
+    judged: float = Field(default=0.5, ge=0, le=1)  # least share of pairs with a face found, or a branch can't win

@@ -11,6 +11,7 @@ from itertools import pairwise
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from reenact.config import Settings
 from reenact.corpus.shards import Image
@@ -22,11 +23,11 @@ from reenact.labelling.geometry import detector_like_box, plausible, spread
 class DetectSettings(Settings):
     """How faces are looked for."""
 
-    min_face: int = 60  # px of the video: the smallest face that is looked for; smaller is slower
-    every: int = 10  # frames between two detections that confirm the track
+    min_face: int = Field(default=60, ge=20)  # px of the video: the smallest face that is looked for; smaller is slower
+    every: int = Field(default=10, ge=1)  # frames between two detections that confirm the track
     threshold: float = 0.0  # detector score from which a face counts as found
     confirm: float = -0.5  # and from which one near the tracked face confirms the track
-    max_gap: float = 1.0  # s without a face after which a new stretch begins
+    max_gap: float = Field(default=1.0, ge=0)  # s without a face after which a new stretch begins
 
 
 @dataclass(frozen=True)

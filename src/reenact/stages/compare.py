@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pydantic import Field
+
 from reenact.config import Settings
 from reenact.errors import BranchesMissing
 from reenact.evaluation.rule import ChooseSettings
@@ -15,8 +17,8 @@ class CompareSettings(Settings):
     """How the winner is chosen and how sure figures are."""
 
     choose: ChooseSettings = ChooseSettings()
-    bootstrap: int = 1000  # repeats
-    seed: int = 0
+    bootstrap: int = Field(default=1000, ge=1)  # repeats
+    seed: int = Field(default=0, ge=0)
 
 
 def compare(

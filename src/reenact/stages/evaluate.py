@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic import Field
+
 from reenact.config import Runtime, Settings
 from reenact.stages.result import StageResult
 from reenact.systems.branch import Branch
@@ -19,10 +21,10 @@ if TYPE_CHECKING:
 class PairSettings(Settings):
     """How many pairs per identity of a split."""
 
-    sources: int = 2  # different source frames
-    self_pairs: int = 6
-    cross_pairs: int = 6
-    lsim: int = 6
+    sources: int = Field(default=2, ge=1)  # different source frames
+    self_pairs: int = Field(default=6, ge=0)
+    cross_pairs: int = Field(default=6, ge=0)
+    lsim: int = Field(default=6, ge=0)
 
 
 class EvaluateSettings(Settings):
@@ -31,11 +33,11 @@ class EvaluateSettings(Settings):
     val: PairSettings = PairSettings(sources=1, self_pairs=3, cross_pairs=3, lsim=3)  # for choosing
     test: PairSettings = PairSettings()  # for the table
     judge: str = "tools"  # who reads pose, expression and identity
-    judge_size: int = 256  # px, pictures are enlarged to this
-    batch: int = 32
-    bootstrap: int = 1000  # repeats
-    samples: int = 8  # pictures per protocol in the report
-    seed: int = 0
+    judge_size: int = Field(default=256, ge=64, le=2048)  # px, pictures are enlarged to this
+    batch: int = Field(default=32, ge=1)
+    bootstrap: int = Field(default=1000, ge=1)  # repeats
+    samples: int = Field(default=8, ge=0)  # pictures per protocol in the report
+    seed: int = Field(default=0, ge=0)
 
 
 def evaluate(

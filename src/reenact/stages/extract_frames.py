@@ -30,14 +30,16 @@ STAGE = "extract_frames"
 class ExtractFramesSettings(Settings):
     """Size and storage of the crops, and how faces are found."""
 
-    size: int = 128  # side of the stored crops in pixels
+    size: int = Field(default=128, ge=16)  # side of the stored crops in pixels
     codec: Literal["raw", "jpeg"] = "raw"
-    quality: int = 95  # of jpeg
+    quality: int = Field(default=95, ge=1, le=100)  # of jpeg
     every: int = Field(default=1, ge=1)  # take every n-th frame
     max_frames: int = Field(default=0, ge=0)  # per clip, 0: all
     min_frames: int = Field(default=3, ge=1)  # a clip with fewer goes to quarantine; a triplet needs three
     shard_clips: int = Field(default=16, ge=1)
-    crop_scale: float = 2.5  # side of the crop in sizes of the landmarks' box, as in seed 000
+    crop_scale: float = Field(
+        default=2.5, ge=1, le=10
+    )  # side of the crop in sizes of the landmarks' box, as in seed 000
     backend: str = "dlib"
     detect: DetectSettings = DetectSettings()
 

@@ -45,7 +45,9 @@ def fetch_data(*, videos: Path, out: Path, settings: FetchDataSettings) -> Stage
     """Fill `out` with the videos of a folder and the table of clips; a rendered folder passes with its truth files."""
     videos, out = Path(videos), Path(out)
     if not videos.is_dir():
-        raise BadInput(f"{videos}: there is no such folder. Set fetch_data.videos to a folder of videos.")
+        raise BadInput(
+            f"{videos}: there is no such folder. Run render-clips first, or set fetch_data.videos to your own."
+        )
     rendered = (videos / "clips.parquet").exists()
     rows = list(_rendered(videos) if rendered else _found(videos))
     if not rows:

@@ -19,7 +19,7 @@ class LabelLandmarksSettings(Settings):
     """Which backend, and on what enlargement of the crop."""
 
     backend: str = "dlib"
-    enlarge_to: int = 512  # px; dlib answers in whole pixels of the picture it is given
+    enlarge_to: int = Field(default=512, ge=64, le=4096)  # px; dlib answers in whole pixels of the picture it is given
     looks: int = Field(default=3, ge=1, le=5)  # slightly different face boxes over which landmarks are averaged
 
 

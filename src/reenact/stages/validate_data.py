@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
+
+from pydantic import Field, model_validator
 
 from reenact.config import Settings
 from reenact.errors import ValidationFailed
@@ -17,29 +19,35 @@ if TYPE_CHECKING:
 class SplitSettings(Settings):
     """Shares of identities (or, below `min_identities`, of each clip's time); see corpus/splits.py."""
 
-    val: float = 0.15
-    test: float = 0.15
+    val: float = Field(default=0.15, ge=0, lt=1)
+    test: float = Field(default=0.15, ge=0, lt=1)
     salt: str = "reenact"  # another salt deals the identities anew
-    min_identities: int = 12
-    gap_seconds: float = 2.0
+    min_identities: int = Field(default=12, ge=0)
+    gap_seconds: float = Field(default=2.0, ge=0)
+
+    @model_validator(mode="after")
+    def _leaves_some(self) -> Self:
+        if self.val + self.test >= 1:
+            raise ValueError("val and test together leave nothing to train on")
+        return self
 
 
 class CriticalSettings(Settings):
     """What stops the run."""
 
-    min_clips: int = 1
-    min_found: float = 0.5  # share of all frames with landmarks
-    max_fit_error: float = 0.5  # outer eye distances, for 95 % of found frames
+    min_clips: int = Field(default=1, ge=1)
+    min_found: float = Field(default=0.5, ge=0, le=1)  # share of all frames with landmarks
+    max_fit_error: float = Field(default=0.5, gt=0)  # outer eye distances, for 95 % of found frames
 
 
 class WarningSettings(Settings):
     """What is said, and the run goes on."""
 
-    min_frames: int = 8  # stored frames of a clip
-    min_found: float = 0.8  # share of each clip's frames with landmarks
-    max_fit_error: float = 0.15  # outer eye distances, for 95 % of found frames
-    max_lost: float = 0.5  # share of each clip's frames without a face
-    max_quarantined: float = 0.2  # share of the files
+    min_frames: int = Field(default=8, ge=0)  # stored frames of a clip
+    min_found: float = Field(default=0.8, ge=0, le=1)  # share of each clip's frames with landmarks
+    max_fit_error: float = Field(default=0.15, gt=0)  # outer eye distances, for 95 % of found frames
+    max_lost: float = Field(default=0.5, ge=0, le=1)  # share of each clip's frames without a face
+    max_quarantined: float = Field(default=0.2, ge=0, le=1)  # share of the files
 
 
 class ValidateDataSettings(Settings):
@@ -107,8 +115,8 @@ def _result(split: "pd.DataFrame", checks: "pd.DataFrame") -> StageResult:
     return StageResult(stage="validate_data", counts=counts, notes=tuple(notes))
 
 
-def _read(frames: Path, landmarks: Path, actions: Path) -> tuple["pd.DataFrame", "pd.DataFrame", int]:
-    """(clips, one row per stored frame with its labels, number of quarantined files)."""
+def _read(frames: Path, landmarks: Path, actions: Path) -> tuple["pd.DataFrame", "pd.DataFrame", list[str]]:
+    """(clips, one row per stored frame with its labels, clips that were set aside)."""
     import numpy as np
     import pandas as pd
 
@@ -134,13 +142,15 @@ def _read(frames: Path, landmarks: Path, actions: Path) -> tuple["pd.DataFrame",
         labelled = labelled.drop(columns=[name for name in labelled.columns if name in table.columns])
         parts.append(pd.concat([table.reset_index(drop=True), labelled.reset_index(drop=True)], axis=1))
     quarantine = frames / "quarantine.parquet"
-    lost = len(read_table(quarantine, kind="quarantine")) if quarantine.exists() else 0
+    # The table holds notes on clips that are used, too.
+    set_aside = set(read_table(quarantine, kind="quarantine")["clip"]) if quarantine.exists() else set()
+    lost = sorted(set_aside - set(clips["clip"]))
     labels = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["clip", "frame", "found"])
     return clips, labels, lost
 
 
 def _check(
-    clips: "pd.DataFrame", labels: "pd.DataFrame", quarantined: int, settings: ValidateDataSettings
+    clips: "pd.DataFrame", labels: "pd.DataFrame", quarantined: Sequence[str], settings: ValidateDataSettings
 ) -> tuple[list["Outcome"], "pd.DataFrame | None"]:
     from reenact.corpus import expectations
     from reenact.corpus.checks import Check, custom, run_checks
@@ -156,10 +166,10 @@ def _check(
          ("clip", "frame")),
     ]  # fmt: skip
     outcomes = [outcome for name, table, checks, ids in tables for outcome in run_checks(name, table, checks, ids=ids)]
-    files = len(set(clips["file"])) + quarantined
-    too_many = quarantined > warning.max_quarantined * max(files, 1)
-    named = [f"{quarantined} of {files} files, see quarantine.parquet"] if too_many else []
-    outcomes.append(custom("quarantine", "few files were set aside", "warning", bad=named, of=files))
+    files = len(set(clips["file"])) + len(quarantined)
+    too_many = len(quarantined) > warning.max_quarantined * max(files, 1)
+    bad = quarantined if too_many else []
+    outcomes.append(custom("quarantine", "few files were set aside", "warning", bad=bad, of=files))
     split = None
     try:
         split = assign_splits(clips, **settings.split.plain())
