@@ -6,6 +6,7 @@ a later run takes what an earlier one has made.
 """
 
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -16,6 +17,7 @@ def main(folder: Path) -> None:
 
     from pipelines.training import training
 
+    os.environ["KFP_RUN_ID"] = folder.name  # steps inherit it; lineage tells it
     # No workspace_root: kfp deletes that folder, whatever it held.
     local.init(
         local.SubprocessRunner(use_venv=False),

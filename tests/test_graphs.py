@@ -1,5 +1,6 @@
 """DVC and Kubeflow run the same stages with the same edges, after loops and matrices are collapsed."""
 
+import ast
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import yaml
 
 from reenact.cli.stages import PLACES
 from reenact.steps import STEPS, code_hash
+from reenact.training import keys
 
 ROOT = Path(__file__).parent.parent
 Edges = set[tuple[str, str]]
@@ -118,6 +120,56 @@ def test_dvc_tracks_what_a_stage_takes(dvc: dict[str, Any], stage: str) -> None:
     assert code == {path for path in dvc[stage]["deps"] if path.startswith("src/")}
     for path in code:
         assert (ROOT / path).exists(), path
+
+
+# What every stage uses for reading settings, writing files and saying things; and the record kept beside the results.
+EVERYWHERE = {"errors.py", "config.py", "atomic.py", "progress.py", "hashing.py", "process.py", "stages/result.py"}
+RECORD = {"train": ("tracking/",), "evaluate": ("tracking/",), "compare": ("tracking/lineage.py",)}
+
+
+def module_file(name: str) -> Path | None:
+    path = ROOT / "src" / Path(*name.split("."))
+    return next((file for file in (path.with_suffix(".py"), path / "__init__.py") if file.exists()), None)
+
+
+def imports_of(file: Path) -> set[Path]:
+    """Files of this package that a module imports, at its top or inside functions; not what only types need."""
+    found: set[Path | None] = set()
+    todo: list[ast.AST] = [ast.parse(file.read_text())]
+    while todo:
+        node = todo.pop()
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            continue
+        if isinstance(node, ast.Import):
+            found |= {module_file(name.name) for name in node.names}
+        if isinstance(node, ast.ImportFrom) and node.module:
+            found |= {module_file(node.module), *(module_file(f"{node.module}.{name.name}") for name in node.names)}
+        todo += ast.iter_child_nodes(node)
+    return {path for path in found if path is not None and "reenact" in path.parts}
+
+
+@pytest.mark.parametrize("stage", STEPS)
+def test_a_stage_imports_nothing_that_its_hash_leaves_out(stage: str) -> None:
+    seen: set[Path] = set()
+    todo = {ROOT / "src" / "reenact" / "stages" / f"{stage}.py"}
+    while todo:
+        seen |= todo
+        todo = set().union(*(imports_of(path) for path in todo)) - seen
+    files = {path.relative_to(ROOT / "src" / "reenact").as_posix() for path in seen} - EVERYWHERE
+    known = (*STEPS[stage].code, f"stages/{stage}.py", *RECORD.get(stage, ()))
+    prefixes = tuple(name if name.endswith((".py", "/")) else f"{name}/" for name in known)
+    assert [name for name in sorted(files) if not name.startswith(prefixes) and not name.endswith("__init__.py")] == []
+
+
+def test_an_edit_in_evaluation_or_reports_trains_nothing_again() -> None:
+    edited = ("evaluation/", "reports/", "tracking/", "cli/", "labelling/")
+    for code in (STEPS["train"].code, keys.CODE):
+        assert not [name for name in code if f"{name}/".startswith(edited)]
+    assert not [name for name in STEPS["train_guide"].code if f"{name}/".startswith(edited)]
+
+
+def test_the_key_of_a_training_covers_the_code_that_decides_its_weights() -> None:
+    assert set(keys.CODE) == {*STEPS["train"].code, "stages/train.py"}
 
 
 def test_code_hash_changes_with_the_stages_own_code_only() -> None:

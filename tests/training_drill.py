@@ -22,7 +22,7 @@ def make_guide(root):
     train_guide(**folders, out=root / "guide", settings=settings, runtime=RUNTIME)
 
 
-def train_branch(root, uri, out, branch, **changes):
+def train_branch(root, uri, out, branch, *, runtime=RUNTIME, **changes):
     """The stage as the tests call it."""
     settings = {
         "size": 32, "samples": 44, "batch": 4, "log_every": 8, "validate_every": 16, "validate_pairs": 6, "probes": 2,
@@ -38,7 +38,7 @@ def train_branch(root, uri, out, branch, **changes):
         tracking=TrackingSettings(
             uri=f"sqlite:///{root}/mlflow/mlflow.db", artifacts=f"{root}/mlflow/artifacts", experiment="drill"
         ),
-        runtime=RUNTIME,
+        runtime=runtime,
     )
 
 

@@ -24,7 +24,14 @@ def hash_tree(root: Path, patterns: Iterable[str] = ("**/*",)) -> str:
     return hash_json([[file.relative_to(root).as_posix(), hash_file(file)] for file in files])
 
 
-def hash_code(*packages: str) -> str:
-    """sha256 of the source of parts of this package ("systems", "training", ...): a part of every cache key."""
+def hash_code(*parts: str) -> str:
+    """sha256 of the source of parts of this package ("systems", "stages/train.py", ...): a part of every cache key."""
     here = Path(__file__).parent
-    return hash_json([hash_tree(here / package, ["**/*.py"]) for package in packages])
+    return hash_json([[part, _hash_source(here / part)] for part in parts])
+
+
+def _hash_source(path: Path) -> str:
+    """Of a module, or of all modules below a folder; a part that does not exist is an error, not an empty hash."""
+    if path.is_dir():
+        return hash_tree(path, ["**/*.py"])
+    return hash_file(path)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from reenact.atomic import storage_errors
 from reenact.errors import ReenactError, SettingsError
-from reenact.hashing import hash_file, hash_json, hash_tree
+from reenact.hashing import hash_code, hash_json
 from reenact.params import RENDERED, Params, settings_class
 from reenact.process import keep_freed_memory, prepare_process
 from reenact.progress import event, say
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _FACES = ("faces", "corpus")
 _NETWORKS = (*_FACES, "nn", "losses", "backbones")
+_PAGE = ("evaluation/data_facts.py", "reports/page.py", "reports/validation.py")  # what the page of checks is made by
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +35,7 @@ class Step:
 
     inputs: tuple[str, ...]  # folders it reads, by the name of its argument
     blocks: tuple[str, ...]  # settings it takes beside its own block
-    code: tuple[str, ...]  # parts of the package it stands on, beside its own module
+    code: tuple[str, ...]  # folders and modules of the package it stands on, beside its own module
     branch: bool = False  # once for every branch
 
 
@@ -42,14 +43,20 @@ STEPS: Mapping[str, Step] = MappingProxyType(
     {
         "render_clips": Step(inputs=(), blocks=("runtime",), code=(*_FACES, "rendering")),
         "fetch_data": Step(inputs=("videos",), blocks=(), code=("corpus",)),
-        "extract_frames": Step(inputs=("videos",), blocks=("runtime",), code=(*_FACES, "labelling")),
+        "extract_frames": Step(
+            inputs=("videos",), blocks=("runtime",), code=(*_FACES, "labelling", "stages/fetch_data.py")
+        ),
         "label_landmarks": Step(inputs=("frames",), blocks=("runtime",), code=(*_FACES, "labelling")),
         "label_actions": Step(inputs=("frames", "landmarks"), blocks=("runtime",), code=(*_FACES, "labelling")),
         "validate_data": Step(
-            inputs=("videos", "frames", "landmarks", "actions"), blocks=(), code=(*_FACES, "labelling")
+            inputs=("videos", "frames", "landmarks", "actions"),
+            blocks=(),
+            code=(*_FACES, "labelling", *_PAGE),
         ),
         "train_guide": Step(
-            inputs=("frames", "landmarks", "actions", "validated"), blocks=("runtime",), code=_NETWORKS
+            inputs=("frames", "landmarks", "actions", "validated"),
+            blocks=("runtime",),
+            code=(*_NETWORKS, "training/device.py"),
         ),
         "train": Step(
             inputs=("frames", "landmarks", "actions", "validated", "guide"),
@@ -63,9 +70,9 @@ STEPS: Mapping[str, Step] = MappingProxyType(
             code=(*_NETWORKS, "labelling", "systems", "evaluation"),
             branch=True,
         ),
-        "compare": Step(inputs=("branches",), blocks=(), code=("evaluation", "reports")),
+        "compare": Step(inputs=("branches",), blocks=(), code=(*_FACES, "systems/branch.py", "evaluation", "reports")),
         "register": Step(
-            inputs=("comparison", "branches"), blocks=("tracking", "registry"), code=("systems", "tracking")
+            inputs=("comparison", "branches"), blocks=("tracking", "registry"), code=("corpus", "systems", "tracking")
         ),
     }
 )
@@ -73,9 +80,7 @@ STEPS: Mapping[str, Step] = MappingProxyType(
 
 def code_hash(stage: str) -> str:
     """sha256 of the code a stage stands on: a part of every cache key."""
-    here = Path(__file__).parent
-    packages = [[name, hash_tree(here / name, ["**/*.py"])] for name in STEPS[stage].code]
-    return hash_json([*packages, hash_file(here / "stages" / f"{stage}.py")])
+    return hash_code(*STEPS[stage].code, f"stages/{stage}.py")
 
 
 def arguments(params: Params, stage: str) -> dict[str, Any]:

@@ -43,8 +43,8 @@ def register(
     folder = branches / winner["model"]
     facts = read_stage(folder, kind="model") | json.loads((folder / "status.json").read_text())
     run = str(facts.get("mlflow_run_id", ""))
-    lineage = read_lineage(data_hash=str(facts.get("data", "")), params_hash=str(facts.get("key", "")),
-                           mlflow_run_id=run)  # fmt: skip
+    params_hash = str(facts.get("lineage", {}).get("params_hash", ""))
+    lineage = read_lineage(data_hash=str(facts.get("data", "")), params_hash=params_hash, mlflow_run_id=run)
     tags = _tags(winner, facts)
     version = register_model(
         folder,

@@ -60,7 +60,9 @@ def train(
     import torch
 
     from reenact.errors import SettingsError, TrainingFailed
+    from reenact.hashing import hash_json
     from reenact.systems.catalogue import build_system
+    from reenact.tracking.lineage import read_lineage
     from reenact.tracking.runs import branch_run, run_facts
     from reenact.training.checkpoints import open_checkpoints
     from reenact.training.device import make_fabric
@@ -76,6 +78,8 @@ def train(
     state, reason, training = State(), "", None
     notes: tuple[str, ...] = ()
     params, tags = run_facts(facts)
+    lineage = read_lineage(data_hash=str(facts["data"]), params_hash=hash_json(params))
+    tags |= lineage.tags()
     (out / "stage.json").unlink(missing_ok=True)  # what stands here is not finished until it is written again
     with branch_run(tracking, key=key, name=branch.name, params=params, tags=tags) as tracker:
         try:
@@ -106,6 +110,7 @@ def train(
                 "taken_finished": finished is not None,
                 "continued_from": training.continued_from if training else 0,
                 "mlflow_run_id": tracker.run_id,
+                "lineage": {**asdict(lineage), "mlflow_run_id": tracker.run_id},
             }
             _write(out, status, state, training, settings)
             _report(tracker, status, out)

@@ -179,6 +179,7 @@ def branch_run(
 def run_facts(facts: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
     """(params, tags) of a branch's run from the facts of its training, so that whoever opens the run says the same."""
     params = {name: facts[name] for name in ("train", "system_settings", "runtime")}
+    params["features"] = facts.get("features") or {"name": "none"}  # the network behind the losses, and its checksum
     tags = {name: str(facts[name]) for name in ("system", "variant", "seed")}
     return params, {**tags, "data_hash": str(facts["data"])}
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from reenact.hashing import hash_code, hash_json
 
-CODE = ("faces", "corpus", "nn", "losses", "backbones", "systems", "training")
+CODE = ("faces", "corpus", "nn", "losses", "backbones", "systems", "training", "stages/train.py")
 
 # What of each stage's folder reaches a training; stage.json with its times and notes does not.
 _FILES = {
