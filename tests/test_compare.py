@@ -96,6 +96,20 @@ def test_the_better_branch_is_chosen_on_val_and_the_table_holds_test(two, tmp_pa
     assert read_stage(out, kind="comparison")["branches"] == {OTHER.name: "trained", FULL.name: "trained"}
 
 
+def test_the_table_names_the_feature_network_with_its_checksum(two, tmp_path, report):
+    for name, network in ((FULL.name, {"name": "guide", "sha256": "a" * 64}), (OTHER.name, None)):
+        path = two / name / "evaluate" / "metrics.json"
+        record = json.loads(path.read_text())
+        record["model"]["features"] = network
+        path.write_text(json.dumps(record))
+    run(two, tmp_path / "out", [FULL, OTHER])
+    table = pd.read_csv(tmp_path / "out" / "table.csv", keep_default_na=False).set_index("row")
+    assert table.loc[FULL.name, "features"] == "guide " + "a" * 64
+    assert table.loc[OTHER.name, "features"] == "none"
+    assert table.loc["copy source", "features"] == ""
+    assert "guide " + "a" * 64 in (tmp_path / "out" / "table.md").read_text()
+
+
 def test_differences_are_paired_against_copy_source_and_full(two, tmp_path, report):
     run(two, tmp_path / "out", [FULL, OTHER])
     differences = read_table(tmp_path / "out" / "differences.parquet", kind="differences")

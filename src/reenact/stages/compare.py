@@ -55,7 +55,10 @@ def compare(
     table["choice"] = table["choice"].astype("float64")
     table["chosen"] = table["row"] == winner
     trained = [entry for entry in entries if entry.status == "trained"]
+    networks = {entry.branch.name: feature_network(entry.record) for entry in trained}
+    table["features"] = [networks.get(name, "") for name in table["row"]]
     notes = sorted({note for entry in trained for note in entry.record["notes"]})
+    notes += [f"feature network of the losses: {network}" for network in sorted(set(networks.values()))]
     shared = {key: trained[0].record[key] for key in ("metrics", "judge", "image_size", "pairs_sha256", "range")
               if trained}  # fmt: skip
     chosen = {
@@ -93,6 +96,12 @@ def compare(
             f"{chosen['metric']} on val (compare.choose.judged: {settings.choose.judged})."
         )
     return StageResult(stage="compare", counts={"branches": float(len(trained))}, notes=(f"chosen: {winner}",))
+
+
+def feature_network(record: Mapping[str, Any]) -> str:
+    """Name and sha256 of the network behind a branch's perceptual and identity losses."""
+    network = record["model"].get("features")
+    return f"{network['name']} {network['sha256']}" if network else "none"
 
 
 def _plain(table: Any) -> list[dict[str, Any]]:
