@@ -16,7 +16,7 @@ from reenact.corpus.sampling import usable_frames
 from reenact.corpus.shards import frame_writer, write_array, write_stage
 from reenact.corpus.splits import read_parts
 from reenact.corpus.tables import write_table
-from reenact.errors import BadInput
+from reenact.errors import BadInput, TrainingFailed
 from reenact.faces.actions import ACTION_UNITS
 from reenact.faces.landmarks import FLIP
 from reenact.stages.train_guide import TrainGuideSettings, train_guide
@@ -177,6 +177,15 @@ def test_only_training_parts_are_learned_from(folders, tmp_path, monkeypatch):
     monkeypatch.setattr(Corpus, "image", lambda self, clip, frame: seen.add(clip.identity) or real(self, clip, frame))
     reader_of(folders, samples=320)
     assert seen == {f"person{number}" for number in range(PEOPLE - 2)}
+
+
+@pytest.mark.parametrize("sick", [float("nan"), 0.0])
+def test_a_guide_gone_wrong_stops_the_run_and_leaves_nothing_finished(folders, tmp_path, monkeypatch, sick):
+    monkeypatch.setattr("reenact.backbones.features.mean_activations", lambda *_: (1.0, sick, 1.0, 1.0, 1.0))
+    settings = TrainGuideSettings(size=32, width=2, embedding=4, samples=8, batch=4, validate_frames=4)
+    with pytest.raises(TrainingFailed, match=r"train_guide\.learning_rate"):
+        train_guide(**folders, out=tmp_path / "guide", settings=settings, runtime=Runtime(threads=1, device="cpu"))
+    assert not (tmp_path / "guide" / "stage.json").exists()
 
 
 def test_no_training_frame_is_one_sentence(folders, tmp_path):

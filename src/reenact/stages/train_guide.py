@@ -1,11 +1,12 @@
 """The guide: a small network trained on the training identities, in whose eyes losses compare faces."""
 
+import math
 from pathlib import Path
 
 from pydantic import Field
 
 from reenact.config import Runtime, Settings
-from reenact.errors import BadInput
+from reenact.errors import BadInput, TrainingFailed
 from reenact.progress import progress
 from reenact.stages.result import StageResult
 
@@ -74,6 +75,10 @@ def train_guide(
     spread = np.linspace(0, len(training) - 1, min(settings.validate_frames, len(training))).astype(np.int64)
     batches = [training.batch(part).image.to(device) for part in np.array_split(spread, max(1, len(spread) // 64))]
     scales = mean_activations(reader, batches)
+    if not all(math.isfinite(scale) and scale > 0 for scale in scales):
+        raise TrainingFailed(
+            f"the guide's activations are not finite, or nothing but zeros: {scales}. Lower train_guide.learning_rate."
+        )
     errors = reading_errors(reader, validation, most=settings.validate_frames, device=device) if len(validation) else {}
     weights = out / "reader.safetensors"
     with atomic_file(weights) as temporary:
