@@ -13,7 +13,7 @@ from evaluation_corpus import FakeTools, fake_judge, write_corpus
 from reenact.config import Runtime
 from reenact.corpus.corpus import Corpus
 from reenact.corpus.shards import read_stage
-from reenact.corpus.splits import read_parts
+from reenact.corpus.splits import Part, read_parts
 from reenact.corpus.tables import read_table
 from reenact.evaluation import judges
 from reenact.evaluation.pictures import Pictures
@@ -60,9 +60,9 @@ def opened(root, **options):
 
 
 def listed(folders, corpus, split="test", counts=COUNTS, seed=0):
-    trained_on = frozenset(part.identity for part in read_parts(folders["validated"], "train"))
+    training = read_parts(folders["validated"], "train")
     parts = read_parts(folders["validated"], split)
-    return pair_list(corpus, parts, split=split, trained_on=trained_on, counts=counts, seed=seed)
+    return pair_list(corpus, parts, split=split, training=training, counts=counts, seed=seed)
 
 
 def test_pairs_are_what_their_protocol_says(tmp_path):
@@ -106,17 +106,22 @@ def test_lists_follow_the_seed_and_the_order_of_clips_does_not_matter(tmp_path):
     assert pairs_hash(first) == pairs_hash(listed(folders, corpus))
     assert pairs_hash(first) != pairs_hash(listed(folders, corpus, seed=1))
     parts = read_parts(folders["validated"], "test")[::-1]
-    turned = pair_list(corpus, parts, split="test", trained_on=frozenset(), counts=COUNTS, seed=0)
+    turned = pair_list(corpus, parts, split="test", training=(), counts=COUNTS, seed=0)
     assert pairs_hash(first) == pairs_hash(turned)
 
 
-def test_people_that_training_has_seen_are_marked(tmp_path):
+def test_people_that_training_has_seen_are_marked_and_their_sources_come_from_its_part(tmp_path):
     folders, corpus = opened(tmp_path)
-    table = read_table(folders["validated"] / "split.parquet", kind="split")
     parts = read_parts(folders["validated"], "test")
-    known = frozenset(table["identity"])
-    pairs = pair_list(corpus, parts, split="test", trained_on=known, counts=COUNTS, seed=0)
+    half = [Part(clip=p.clip, identity=p.identity, start=p.start, stop=(p.start + p.stop) // 2) for p in parts]
+    rest = [Part(clip=p.clip, identity=p.identity, start=(p.start + p.stop) // 2, stop=p.stop) for p in parts]
+    pairs = pair_list(corpus, rest, split="test", training=half, counts=COUNTS, seed=0)
     assert (pairs["identities"] == "seen").all()
+    borders = {part.clip: part.stop for part in half}
+    assert (pairs["source_frame"] < pairs["source_clip"].map(borders)).all()
+    assert (pairs["driving_frame"] >= pairs["driving_clip"].map(borders)).all()
+    own = pairs[pairs["protocol"] != "cross"]
+    assert (own["truth_frame"] >= own["truth_clip"].map(borders)).all()
 
 
 def test_one_identity_alone_has_self_pairs_only_and_no_interval(tmp_path):

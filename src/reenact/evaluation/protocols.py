@@ -5,6 +5,9 @@
     lsim   source A and truth B are frames of one person, the driving frame C is the frame of another person whose
            action units are nearest to B's
 
+Of a clip that was split by time, sources are frames of its training part: only the driving frames have to be new, and
+within the second or so of a test part a face hardly moves, so that handing back the source would pass for reenacting.
+
 A list depends on the corpus, its split and the seed alone, never on a system. What is drawn for one person does not
 depend on who else there is, except that drivers are other people.
 """
@@ -57,13 +60,14 @@ class _Person:
 
 
 def pair_list(
-    corpus: Corpus, parts: Sequence[Part], *, split: str, trained_on: frozenset[str], counts: Counts, seed: int
+    corpus: Corpus, parts: Sequence[Part], *, split: str, training: Sequence[Part], counts: Counts, seed: int
 ) -> pd.DataFrame:
     """The pairs of one split, a row each (`COLUMNS`); truth_frame is -1 where there is no true picture.
 
-    `identities` is `seen` where the source's or the driver's identity is in `trained_on`, else `unseen`.
+    `identities` is `seen` where the source's or the driver's identity has parts in `training`, else `unseen`.
     """
-    people = _people(corpus, parts, counts, seed)
+    trained_on = {part.identity for part in training}
+    people = _people(corpus, parts, training, counts, seed)
     rows = [
         *(("self", p, source, p, driving, driving) for p in people for source, driving in p.pairs[: counts.self_pairs]),
         *_cross(people, counts.cross_pairs, seed),
@@ -96,29 +100,48 @@ def pairs_hash(pairs: pd.DataFrame) -> str:
     return hash_json(sorted(pairs["pair"]))
 
 
-def _people(corpus: Corpus, parts: Sequence[Part], counts: Counts, seed: int) -> list[_Person]:
-    by_identity: dict[str, list[list[Frame]]] = {}
-    for part in sorted(parts, key=lambda part: (part.identity, part.clip, part.start)):
-        found = np.flatnonzero(corpus.found(corpus.by_name[part.clip])[part.start : part.stop]) + part.start
-        by_identity.setdefault(part.identity, []).append([(part.clip, int(frame)) for frame in found])
+def _people(
+    corpus: Corpus, parts: Sequence[Part], training: Sequence[Part], counts: Counts, seed: int
+) -> list[_Person]:
+    known: dict[str, list[Frame]] = {}
+    for part in sorted(training, key=_place):
+        known.setdefault(part.clip, []).extend(_usable(corpus, part))
+    by_identity: dict[str, list[tuple[list[Frame], list[Frame]]]] = {}
+    for part in sorted(parts, key=_place):
+        frames, elsewhere = _usable(corpus, part), known.get(part.clip, [])
+        if len(frames) >= (1 if elsewhere else 2):
+            by_identity.setdefault(part.identity, []).append((frames, elsewhere))
     wanted = max(counts.self_pairs, counts.cross_pairs, counts.lsim)
     people = []
     for identity, clips in by_identity.items():
-        usable = [frames for frames in clips if len(frames) >= 2]
-        if not usable:
-            continue
         rng = _rng(seed, identity)
-        # Source and driving frames never overlap, and the sources are spread over the clips.
-        drawn = [[frames[i] for i in rng.permutation(len(frames))] for frames in usable]
-        share = -(-counts.sources // len(drawn))
-        cut = [max(1, min(share, len(frames) // 2)) for frames in drawn]
-        queues = [
-            [(frames[i % n], driving) for i, driving in enumerate(frames[n:])]
-            for frames, n in zip(drawn, cut, strict=True)
-        ]
+        share = -(-counts.sources // len(clips))  # the sources are spread over the clips
+        queues = [_queue(frames, elsewhere, share, rng) for frames, elsewhere in clips]
         pairs = [queue[i] for i in range(wanted) for queue in queues if i < len(queue)][:wanted]
-        people.append(_Person(identity, tuple(frame for clip in usable for frame in clip), tuple(pairs)))
+        people.append(_Person(identity, tuple(frame for frames, _ in clips for frame in frames), tuple(pairs)))
     return people
+
+
+def _queue(
+    frames: list[Frame], elsewhere: list[Frame], share: int, rng: np.random.Generator
+) -> list[tuple[Frame, Frame]]:
+    """(source, driving) of one clip, in drawn order; no frame is both. Sources lie `elsewhere` where there are such."""
+    drivings = [frames[i] for i in rng.permutation(len(frames))]
+    if elsewhere:
+        sources = [elsewhere[i] for i in rng.permutation(len(elsewhere))[:share]]
+    else:
+        n = max(1, min(share, len(frames) // 2))
+        sources, drivings = drivings[:n], drivings[n:]
+    return [(sources[i % len(sources)], driving) for i, driving in enumerate(drivings)]
+
+
+def _usable(corpus: Corpus, part: Part) -> list[Frame]:
+    found = np.flatnonzero(corpus.found(corpus.by_name[part.clip])[part.start : part.stop]) + part.start
+    return [(part.clip, int(frame)) for frame in found]
+
+
+def _place(part: Part) -> tuple[str, str, int]:
+    return part.identity, part.clip, part.start
 
 
 def _cross(people: list[_Person], count: int, seed: int) -> list[tuple[str, _Person, Frame, _Person, Frame, Frame]]:

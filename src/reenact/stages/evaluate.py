@@ -106,13 +106,13 @@ def _pairs(corpus: "Corpus", validated: Path, settings: EvaluateSettings) -> "pd
     from reenact.errors import BadInput
     from reenact.evaluation.protocols import Counts, pair_list
 
-    trained_on = frozenset(part.identity for part in read_parts(validated, "train"))
+    training = read_parts(validated, "train")
     lists = [
         pair_list(
             corpus,
             read_parts(validated, split),
             split=split,
-            trained_on=trained_on,
+            training=training,
             counts=Counts(**counts.model_dump()),
             seed=settings.seed,
         )
