@@ -71,7 +71,7 @@ def _headline(table: pd.DataFrame, winner: Mapping[str, Any], context: Mapping[s
     if name:
         figure = f"{html.escape(str(winner['metric']))} = {winner['value']:.4g}"
         split = html.escape(str(rule.get("split", "val")))
-        text = f"<b>{html.escape(str(name))}</b> was chosen by {figure} on {split}; test identities played no part."
+        text = f"<b>{html.escape(str(name))}</b> was chosen by {figure} on {split}; the test split played no part."
     else:
         text = "No branch was chosen."
     own = table[table["status"] != "reference"]
