@@ -68,8 +68,6 @@ def test_the_fit_of_exact_landmarks_gives_the_pose_back(judge, yaw):
 
 @pytest.mark.parametrize(("clip", "other"), [pytest.param("d0.mp4", "d10.mp4", marks=real)])
 def test_real_people_are_found_and_told_apart(judge, clip, other):
-    from reenact.labelling.shape_fit import fit_faces  # noqa: F401 - the fit is there
-
     same = clip_frames(f"clips/{clip}", [5, 40])
     stranger = clip_frames(f"clips/{other}", [5])
     descriptors = judge.descriptors([*same, *stranger])

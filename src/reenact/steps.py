@@ -67,7 +67,7 @@ STEPS: Mapping[str, Step] = MappingProxyType(
         "evaluate": Step(
             inputs=("frames", "landmarks", "actions", "validated", "guide", "model"),
             blocks=("tracking", "runtime"),
-            code=(*_NETWORKS, "labelling", "systems", "evaluation"),
+            code=(*_NETWORKS, "labelling", "systems", "evaluation", "training/device.py"),
             branch=True,
         ),
         "compare": Step(inputs=("branches",), blocks=(), code=(*_FACES, "systems/branch.py", "evaluation", "reports")),

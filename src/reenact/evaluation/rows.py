@@ -50,7 +50,7 @@ def ground_truth(pictures: Pictures) -> Row:
     return lambda pairs: real(pictures, pairs, "truth")
 
 
-def reenacted(system: System, pictures: Pictures, *, batch: int, device: str) -> Row:
+def reenacted(system: System, pictures: Pictures, *, batch: int, device: torch.device | str) -> Row:
     """A system's pictures. It is given the driver's labels; the driver's picture is NaN, so that reading it shows."""
 
     def draw(pairs: pd.DataFrame) -> Drawn:
@@ -67,7 +67,7 @@ def reenacted(system: System, pictures: Pictures, *, batch: int, device: str) ->
     return draw
 
 
-def _draw(system: System, pictures: Pictures, pairs: pd.DataFrame, device: str) -> Drawn:
+def _draw(system: System, pictures: Pictures, pairs: pd.DataFrame, device: torch.device | str) -> Drawn:
     sources = pictures.faces(frames_of(pairs, "source"), system.labels)
     driving = pictures.faces(frames_of(pairs, "driving"), system.labels, blind=True)
     with torch.inference_mode():

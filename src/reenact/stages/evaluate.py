@@ -138,20 +138,13 @@ def _score(
     from reenact.evaluation.rows import reenacted, rows_of
     from reenact.evaluation.scoring import score
     from reenact.systems.store import load_system
+    from reenact.training.device import device_of
 
     torch.set_num_threads(runtime.threads)
-    device = _device(runtime.device)
+    device = device_of(runtime)
     system, facts = load_system(model, device=device)
     pictures = Pictures(corpus, size=int(facts["size"]))
     judge = Judge(judge_tools(settings.judge), size=settings.judge_size)
     rows = rows_of(pictures, [(branch.name, reenacted(system, pictures, batch=settings.batch, device=device))])
     scored = score(rows, pairs, pictures, judge)
     return scored, {"image_size": pictures.size, "judge": judge.card, "model": facts}
-
-
-def _device(name: str) -> str:
-    import torch
-
-    if name != "auto":
-        return name
-    return "cuda" if torch.cuda.is_available() else "cpu"
