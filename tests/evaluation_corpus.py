@@ -6,7 +6,7 @@ A head's position follows its yaw, its brightness its identity, so that a fake j
 import numpy as np
 import pandas as pd
 
-from reenact.corpus.shards import frame_writer, write_array, write_stage
+from reenact.corpus.shards import frame_writer, write_array, write_rows, write_stage
 from reenact.corpus.tables import write_table
 from reenact.evaluation.judge import Judge
 from reenact.faces.actions import ACTION_UNITS
@@ -74,7 +74,7 @@ def write_corpus(root, *, splits=("train",) * 3 + ("val",) * 3 + ("test",) * 4, 
         "yaw": yaw,
         "roll": yaw * 0,
     }
-    write_table(folders["actions"] / f"{shard}.parquet", pd.DataFrame(columns), kind="actions")
+    write_rows(folders["actions"], shard, pd.DataFrame(columns), kind="actions")
     names = [f"clip-{i}" for i in range(len(splits))]
     people = [f"person-{i}" for i in range(len(splits))]
     shapes = pd.DataFrame({"clip": names, "shape_00": 0.0, **{f"neutral_{name}": 0.0 for name in ACTION_UNITS}})

@@ -14,6 +14,7 @@ import pytest
 from face_videos import face_at, room, square_faces, walk, write_video
 from reenact.config import Runtime
 from reenact.corpus.corpus import Corpus
+from reenact.corpus.shards import read_rows
 from reenact.corpus.tables import read_table
 from reenact.corpus.video import open_video
 from reenact.errors import BadInput, StorageError
@@ -23,6 +24,12 @@ from reenact.stages.fetch_data import FetchDataSettings, fetch_data
 __all__ = ["square_faces"]
 pytestmark = pytest.mark.usefixtures("square_faces")
 SETTINGS = ExtractFramesSettings(size=64)
+
+
+def rows_of(frames: Path) -> pd.DataFrame:
+    """The rows of a corpus of one shard."""
+    (shard,) = {clip.shard for clip in Corpus(frames).clips}
+    return read_rows(frames, shard, kind="frames")
 
 
 def extract(source: Path, tmp_path: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -136,7 +143,7 @@ def test_two_faces_the_larger_is_followed_and_noted(tmp_path: Path) -> None:
     clips, quarantine = extract(tmp_path / "in", tmp_path)
     assert clips["count"].item() == 20
     assert "2 faces at frame 0" in quarantine["reason"].item()
-    table = read_table(tmp_path / "frames" / "shard-00000.parquet", kind="frames")
+    table = rows_of(tmp_path / "frames")
     centre = table["crop_x"] + table["crop_side"] / 2
     assert centre.between(140, 180).all()
 
@@ -147,7 +154,7 @@ def test_a_cut_to_another_person_keeps_the_longest_stretch(tmp_path: Path) -> No
     assert clips["count"].item() == 25
     assert clips["frames_lost"].item() == 15
     assert "frames 0 to 14 left out (cut at frame 15)" in quarantine["reason"].item()
-    assert read_table(tmp_path / "frames" / "shard-00000.parquet", kind="frames")["frame"].iloc[0] == 15
+    assert rows_of(tmp_path / "frames")["frame"].iloc[0] == 15
 
 
 def test_a_person_who_turns_away_for_a_moment_stays_one_clip(tmp_path: Path) -> None:

@@ -9,17 +9,19 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import pandas as pd
 import pytest
 
 from face_videos import face_at, room, square_faces, walk, write_video
 from reenact.config import Runtime
 from reenact.corpus.corpus import Corpus
+from reenact.corpus.shards import read_rows
 from reenact.corpus.tables import read_table
 from reenact.hashing import hash_tree
 from reenact.labelling.backend import Box
 from reenact.labelling.crops import Crop, cut_out, steady_crops
 from reenact.labelling.tracking import CutFinder, TrackedFrame
-from reenact.stages.extract_frames import ExtractFramesSettings, extract_frames
+from reenact.stages.extract_frames import ExtractFramesSettings, extract_frames, shard_list
 from reenact.stages.fetch_data import FetchDataSettings, fetch_data
 from reenact.stages.label_actions import LabelActionsSettings, label_actions
 from reenact.stages.label_landmarks import LabelLandmarksSettings, label_landmarks
@@ -48,6 +50,17 @@ def chain(videos: Path, out: Path, runtime: Runtime, **settings: object) -> None
         settings=LabelActionsSettings(),
         runtime=runtime,
     )
+
+
+def only_rows(frames: Path) -> pd.DataFrame:
+    """The rows of a corpus of one shard."""
+    (shard,) = {clip.shard for clip in Corpus(frames).clips}
+    return read_rows(frames, shard, kind="frames")
+
+
+def stamps_of(root: Path) -> dict[Path, int]:
+    """When each shard's files were written."""
+    return {path: path.stat().st_mtime_ns for path in root.glob("*/*/*.npy") if path.parts[-3] != "made"}
 
 
 def test_a_crop_that_reaches_beyond_the_picture_repeats_its_border() -> None:
@@ -99,7 +112,7 @@ def test_the_face_lies_in_the_middle_of_its_crop(tmp_path: Path) -> None:
     chain(fetch(tmp_path), tmp_path, ONE)
     corpus = Corpus(tmp_path / "frames", landmarks=tmp_path / "landmarks", actions=tmp_path / "actions")
     assert [clip.count for clip in corpus.clips] == [10, 11, 12]
-    assert {clip.shard for clip in corpus.clips} == {"shard-00000", "shard-00001"}
+    assert len({clip.shard for clip in corpus.clips}) == 2
     for clip in corpus.clips:
         landmarks = corpus.landmarks(clip)
         assert corpus.found(clip).all()
@@ -117,7 +130,7 @@ def test_the_face_lies_in_the_middle_of_its_crop(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("square_faces")
 def test_boxes_and_crops_lead_back_to_the_video(tmp_path: Path) -> None:
     chain(fetch(tmp_path, 1), tmp_path, ONE)
-    table = read_table(tmp_path / "frames" / "shard-00000.parquet", kind="frames")
+    table = only_rows(tmp_path / "frames")
     x = table["crop_x"] + table["crop_side"] * (table["box_x0"] + table["box_x1"]) / 2
     expected = 160 + 12 * np.sin(table["frame"] / 6)
     assert np.abs(x - expected).max() < 4
@@ -131,7 +144,7 @@ def test_jpeg_holds_nearly_the_same_pictures_as_raw(tmp_path: Path) -> None:
     raw, jpeg = Corpus(tmp_path / "raw" / "frames"), Corpus(tmp_path / "jpeg" / "frames")
     difference = raw.image(raw.clips[0], 3).astype(int) - jpeg.image(jpeg.clips[0], 3)
     assert np.abs(difference).mean() < 4
-    assert not list((tmp_path / "jpeg" / "frames").glob("*.frames.npy"))
+    assert not list((tmp_path / "jpeg" / "frames").glob("*/frames.npy"))
 
 
 @pytest.mark.usefixtures("square_faces")
@@ -146,25 +159,45 @@ def test_every_nth_frame_and_no_more_than_the_maximum(tmp_path: Path) -> None:
 def test_a_second_run_does_nothing_and_a_new_setting_everything(tmp_path: Path) -> None:
     videos = fetch(tmp_path)
     chain(videos, tmp_path, ONE)
-    stamps = {path: path.stat().st_mtime_ns for path in tmp_path.glob("*/shard-*")}
+    stamps = stamps_of(tmp_path)
+    assert {path.parts[-3] for path in stamps} == {"frames", "landmarks", "actions"}
     chain(videos, tmp_path, ONE)
-    assert {path: path.stat().st_mtime_ns for path in tmp_path.glob("*/shard-*")} == stamps
+    assert stamps_of(tmp_path) == stamps
     chain(videos, tmp_path, ONE, crop_scale=2.0)
-    assert all(path.stat().st_mtime_ns != stamps[path] for path in tmp_path.glob("*/shard-*"))
+    assert not stamps.keys() & stamps_of(tmp_path).keys()
 
 
 @pytest.mark.usefixtures("square_faces")
 def test_only_the_shard_of_a_changed_clip_is_made_again_and_old_shards_go(tmp_path: Path) -> None:
     chain(fetch(tmp_path, 5), tmp_path, ONE)
-    first = tmp_path / "frames" / "shard-00000.frames.npy"
-    stamp = first.stat().st_mtime_ns
-    (tmp_path / "in" / "clip4.mp4").unlink()
+    before, shards = stamps_of(tmp_path), {clip.clip: clip.shard for clip in Corpus(tmp_path / "frames").clips}
     write_video(tmp_path / "in" / "clip3.mp4", walk(7, seed=9))
     fetch_data(videos=tmp_path / "in", out=tmp_path / "videos", settings=FetchDataSettings())
     chain(tmp_path / "videos", tmp_path, ONE)
-    assert first.stat().st_mtime_ns == stamp
-    assert [clip.count for clip in Corpus(tmp_path / "frames").clips] == [10, 11, 12, 7]
-    assert not list(tmp_path.glob("*/shard-00002*"))
+    after = stamps_of(tmp_path)
+    gone = {path for path in before if shards["clip3"] in str(path)}
+    assert {path: stamp for path, stamp in before.items() if path not in gone} == {
+        path: stamp for path, stamp in after.items() if path in before
+    }
+    assert len(after) == len(before)
+    assert [clip.count for clip in Corpus(tmp_path / "frames").clips] == [10, 11, 12, 7, 14]
+
+
+@pytest.mark.usefixtures("square_faces")
+def test_shards_of_the_store_are_taken_and_a_shard_made_alone_is_the_same(tmp_path: Path) -> None:
+    videos, settings = fetch(tmp_path, 5), ExtractFramesSettings(size=64, shard_clips=2)
+    names = shard_list(videos, settings)
+    assert len(names) > 2
+    for only in names:
+        alone = {"store": tmp_path / "store", "only": only}
+        result = extract_frames(videos=videos, out=tmp_path / only, settings=settings, runtime=ONE, **alone)
+        assert result.counts["tracked_now"] >= 1
+    taken = extract_frames(
+        videos=videos, out=tmp_path / "taken", settings=settings, runtime=ONE, store=tmp_path / "store"
+    )
+    assert taken.counts["tracked_now"] == 0
+    extract_frames(videos=videos, out=tmp_path / "made", settings=settings, runtime=ONE)
+    assert hash_tree(tmp_path / "taken") == hash_tree(tmp_path / "made")
 
 
 @pytest.mark.usefixtures("square_faces")
@@ -172,7 +205,7 @@ def test_a_damaged_or_unmarked_shard_is_made_again(tmp_path: Path) -> None:
     videos = fetch(tmp_path, 2)
     chain(videos, tmp_path, ONE)
     before = hash_tree(tmp_path / "frames")
-    with (tmp_path / "frames" / "shard-00000.frames.npy").open("r+b") as stream:
+    with next((tmp_path / "frames").glob("*/frames.npy")).open("r+b") as stream:
         stream.truncate(1000)
     chain(videos, tmp_path, ONE)
     assert hash_tree(tmp_path / "frames") == before
@@ -221,17 +254,16 @@ def test_killed_in_the_middle_and_run_again_gives_the_same_corpus(tmp_path: Path
     process = subprocess.Popen([*command, "0.03"], stderr=subprocess.DEVNULL)
     frames = tmp_path / "killed" / "frames"
     deadline = time.monotonic() + 60
-    while not list(frames.glob("*.done.json")) and time.monotonic() < deadline and process.poll() is None:
+    while not list(frames.glob("[!.]*/done.json")) and time.monotonic() < deadline and process.poll() is None:
         time.sleep(0.01)
     time.sleep(0.1)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
-    assert list(frames.glob("*.done.json"))
+    assert list(frames.glob("[!.]*/done.json"))
     assert not (frames / "stage.json").exists()
-    first = frames / "shard-00000.frames.npy"
-    stamp = first.stat().st_mtime_ns
+    before = {path: stamp for path, stamp in stamps_of(tmp_path / "killed").items() if ".making" not in str(path)}
     chain(videos, tmp_path / "killed", ONE)
-    assert first.stat().st_mtime_ns == stamp
+    assert before.items() <= stamps_of(tmp_path / "killed").items()
     assert hash_tree(tmp_path / "killed") == hash_tree(tmp_path / "whole")
 
 

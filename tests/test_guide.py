@@ -13,7 +13,7 @@ from reenact.backbones.settings import FeatureSettings
 from reenact.config import Runtime
 from reenact.corpus.corpus import POSE, Corpus
 from reenact.corpus.sampling import usable_frames
-from reenact.corpus.shards import frame_writer, write_array, write_stage
+from reenact.corpus.shards import frame_writer, write_array, write_rows, write_stage
 from reenact.corpus.splits import read_parts
 from reenact.corpus.tables import write_table
 from reenact.errors import BadInput, TrainingFailed
@@ -69,7 +69,7 @@ def folders(tmp_path_factory):
     write_table(root / "frames" / "clips.parquet", pd.DataFrame(clips), kind="clips")
     write_array(root / "landmarks", "shard-00000", "landmarks", np.stack(points))
     write_array(root / "landmarks", "shard-00000", "found", np.ones(len(points), dtype=bool))
-    write_table(root / "actions" / "shard-00000.parquet", pd.DataFrame(labels), kind="actions")
+    write_rows(root / "actions", "shard-00000", pd.DataFrame(labels), kind="actions")
     write_table(root / "validated" / "split.parquet", pd.DataFrame(split), kind="split")
     write_stage(root / "frames", kind="frames", size=SIZE, codec="raw")
     for name in names[1:]:

@@ -21,7 +21,7 @@ def test_raw_frames_come_back_bit_for_bit_and_are_plain_npy(tmp_path):
     images = smooth_images(5)
     with frame_writer(tmp_path, "shard-00000", codec="raw") as writer:
         writer.extend(images)
-    assert np.array_equal(np.load(tmp_path / "shard-00000.frames.npy"), np.stack(images))
+    assert np.array_equal(np.load(tmp_path / "shard-00000" / "frames.npy"), np.stack(images))
     assert np.array_equal(open_frames(tmp_path, "shard-00000")[3], images[3])
 
 
@@ -39,7 +39,7 @@ def test_a_writer_that_is_interrupted_leaves_nothing(tmp_path):
     with pytest.raises(KeyboardInterrupt), frame_writer(tmp_path, "shard-00000", codec="raw") as writer:
         writer.append(smooth_images(1)[0])
         raise KeyboardInterrupt
-    assert list(tmp_path.iterdir()) == []
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
 def test_a_table_of_another_kind_or_a_newer_format_or_damaged_is_refused(tmp_path):
@@ -99,7 +99,7 @@ def test_a_corpus_gives_each_clip_its_own_rows(tmp_path):
 def test_a_damaged_jpeg_names_file_and_frame(tmp_path):
     with frame_writer(tmp_path, "shard-00000", codec="jpeg") as writer:
         writer.extend(smooth_images(2))
-    path = tmp_path / "shard-00000.frames.jpg"
+    path = tmp_path / "shard-00000" / "frames.jpg"
     path.write_bytes(b"\0" * path.stat().st_size)
-    with pytest.raises(BadInput, match=r"shard-00000\.frames\.jpg: frame 1 is damaged"):
+    with pytest.raises(BadInput, match=r"shard-00000/frames\.jpg: frame 1 is damaged"):
         open_frames(tmp_path, "shard-00000")[1]

@@ -50,12 +50,12 @@ def poison(root):
     clips = read_table(root / "frames" / "clips.parquet", kind="clips")
     row = clips[clips["identity"] == TESTED].iloc[0]
     rows = slice(int(row["start"]), int(row["start"] + row["count"]))
-    for file in (f"frames/{row['shard']}.frames.npy", f"landmarks/{row['shard']}.landmarks.npy"):
+    for file in (f"frames/{row['shard']}/frames.npy", f"landmarks/{row['shard']}/landmarks.npy"):
         values = np.load(root / file)
         noise = np.random.default_rng(0).integers(0, 256, values[rows].shape)
         values[rows] = noise.astype(values.dtype) if values.dtype == np.uint8 else 1e3 * noise
         np.save(root / file, values)
-    path = root / "actions" / f"{row['shard']}.parquet"
+    path = root / "actions" / row["shard"] / "rows.parquet"
     actions = read_table(path, kind="actions")
     actions.iloc[rows] = 77.0
     write_table(path, actions, kind="actions")

@@ -7,7 +7,7 @@ import pytest
 from reenact.corpus.checks import Check, run_checks
 from reenact.corpus.corpus import Corpus
 from reenact.corpus.expectations import split_outcomes
-from reenact.corpus.shards import write_array, write_stage
+from reenact.corpus.shards import write_array, write_rows, write_stage
 from reenact.corpus.splits import assign_splits, read_parts
 from reenact.corpus.tables import read_table, write_table
 from reenact.errors import ValidationFailed
@@ -50,10 +50,10 @@ class Fake:
         folders = {name: root / name for name in ("videos", "frames", "landmarks", "actions")}
         write_table(folders["videos"] / "clips.parquet", self.clips[["clip", "file"]], kind="videos")
         write_table(folders["frames"] / "clips.parquet", self.clips, kind="clips")
-        write_table(folders["frames"] / "shard-00000.parquet", self.frames, kind="frames")
+        write_rows(folders["frames"], "shard-00000", self.frames, kind="frames")
         write_array(folders["landmarks"], "shard-00000", "landmarks", self.landmarks)
         write_array(folders["landmarks"], "shard-00000", "found", self.found)
-        write_table(folders["actions"] / "shard-00000.parquet", self.actions, kind="actions")
+        write_rows(folders["actions"], "shard-00000", self.actions, kind="actions")
         for name, folder in folders.items():
             write_stage(folder, kind=name)
         return {**folders, "out": root / "validated", "settings": SETTINGS}

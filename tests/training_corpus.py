@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from reenact.corpus.shards import frame_writer, write_array, write_stage
+from reenact.corpus.shards import frame_writer, write_array, write_rows, write_stage
 from reenact.corpus.tables import write_table
 from reenact.faces.actions import ACTION_UNITS
 
@@ -43,7 +43,7 @@ def write_corpus(root, *, identities=4, frames=12, side=32, codec="raw", clips_p
         write_array(folders["landmarks"], shard, "found", np.array([(i, f) not in lost for i, f in grid]))
         pose = {"pitch": [1.0] * len(grid), "yaw": [10.0] * len(grid), "roll": [-3.0] * len(grid)}
         units = {name: [1.5] * len(grid) for name in ACTION_UNITS}
-        write_table(folders["actions"] / f"{shard}.parquet", pd.DataFrame({**units, **pose}), kind="actions")
+        write_rows(folders["actions"], shard, pd.DataFrame({**units, **pose}), kind="actions")
         for place, i in enumerate(members):
             rows.append({"clip": f"clip-{i}", "identity": f"person-{i}", "shard": shard, "start": place * frames,
                          "count": frames, "fps": 25.0})  # fmt: skip

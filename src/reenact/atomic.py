@@ -51,6 +51,19 @@ def atomic_folder(path: Path) -> Iterator[Path]:
             shutil.rmtree(temporary, ignore_errors=True)
 
 
+def link_tree(origin: Path, folder: Path) -> None:
+    """Fill a folder with another's files: hard links where the file system allows, else copies."""
+    shutil.copytree(origin, folder, dirs_exist_ok=True, copy_function=link_or_copy)
+
+
+def link_or_copy(origin: str | Path, path: str | Path) -> None:
+    """One file under a second name, or a copy of it."""
+    try:
+        os.link(origin, path)
+    except OSError:
+        shutil.copy2(origin, path)
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a text file atomically."""
     with atomic_file(path) as temporary:

@@ -1,13 +1,12 @@
 """The inside of every Kubeflow component: kfp's values in, a step run, its figures written for kfp."""
 
 import json
-import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from reenact.atomic import atomic_folder, write_json
+from reenact.atomic import atomic_folder, link_tree, write_json
 from reenact.errors import BranchesMissing
 from reenact.steps import run_step
 
@@ -49,14 +48,7 @@ def run_component(
 def publish(folder: Path, to: Path) -> None:
     """Copy a finished folder, whole or not at all."""
     with atomic_folder(to) as temporary:
-        shutil.copytree(folder, temporary, dirs_exist_ok=True, copy_function=_link_or_copy)
-
-
-def _link_or_copy(source: str, target: str) -> None:
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copy2(source, target)
+        link_tree(folder, temporary)
 
 
 def _published(stage: str, branch: Mapping[str, Any] | None) -> Path:

@@ -1,9 +1,9 @@
 """A prepared corpus: clips, where their rows lie, and their labels.
 
-Folders, each written by one stage (see docs/architecture.md for the columns):
-    frames/     SHARD.frames.npy | SHARD.frames.jpg + SHARD.offsets.npy, SHARD.parquet, clips.parquet
-    landmarks/  SHARD.landmarks.npy (N, 68, 2) float32, SHARD.found.npy (N,) bool
-    actions/    SHARD.parquet (AU01.., pitch, yaw, roll), SHARD.landmarks3d.npy, SHARD.visibility.npy, shapes.parquet
+Folders, each written by one stage, with a folder per shard (see docs/architecture.md for the columns):
+    frames/     SHARD/ frames.npy | frames.jpg + offsets.npy, rows.parquet; clips.parquet
+    landmarks/  SHARD-KEY/ landmarks.npy (N, 68, 2) float32, found.npy (N,) bool
+    actions/    SHARD-KEY/ rows.parquet (AU01.., pitch, yaw, roll), landmarks3d.npy, visibility.npy; shapes.parquet
     validated/  split.parquet
 """
 
@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from reenact.corpus.shards import FrameReader, Image, open_frames, read_array, read_stage
+from reenact.corpus.shards import FrameReader, Image, open_frames, read_array, read_rows, read_stage
 from reenact.corpus.tables import read_table
 from reenact.faces.actions import ACTION_UNITS
 
@@ -100,7 +100,7 @@ class Corpus:
 
     def frame_table(self, clip: Clip) -> pd.DataFrame:
         """Per-frame facts from extraction."""
-        table = self._get("frame-table", clip.shard, lambda f: read_table(f / f"{clip.shard}.parquet", kind="frames"))
+        table = self._get("frame-table", clip.shard, lambda f: read_rows(f, clip.shard, kind="frames"))
         return table.iloc[clip.start : clip.start + clip.count]
 
     def shapes(self) -> pd.DataFrame:
@@ -110,7 +110,7 @@ class Corpus:
 
     def _columns(self, clip: Clip, names: tuple[str, ...]) -> NDArray[np.float32]:
         def load(folder: Path) -> NDArray[np.float32]:
-            table = read_table(folder / f"{clip.shard}.parquet", kind="actions")
+            table = read_rows(folder, clip.shard, kind="actions")
             return table[list(names)].to_numpy(dtype=np.float32)
 
         return self._get(f"actions:{names[0]}", clip.shard, load)[clip.start : clip.start + clip.count]

@@ -1,21 +1,24 @@
-"""Frames and label arrays of one shard: the files that stages write and the loader maps into memory.
+"""Frames and labels of one shard: the files that stages write and the loader maps into memory.
 
-A data stage's folder holds `NAME.ARRAY.npy` (one row per frame of the shard), tables `NAME.parquet`, and `stage.json`
-with the format number. Frames are RGB uint8, raw as one (N, S, S, 3) array, or JPEG bytes with an offset table.
+A data stage's folder holds one folder per shard, with arrays `ARRAY.npy` (one row per frame of the shard) and a table
+`rows.parquet`, and `stage.json` with the format number and, as `shards`, which shard lies in which folder. Frames are
+RGB uint8, raw as one (N, S, S, 3) array, or JPEG bytes with an offset table.
 """
 
 import json
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import cv2
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from reenact.atomic import atomic_file, write_json
-from reenact.corpus.tables import FORMAT, check_format
+from reenact.corpus.tables import FORMAT, check_format, read_table, write_table
 from reenact.errors import BadInput
 
 Codec = Literal["raw", "jpeg"]
@@ -57,19 +60,52 @@ def read_stage(folder: Path, *, kind: str) -> dict[str, Any]:
     return facts
 
 
+def shard_place(folder: Path, shard: str) -> Path:
+    """The folder of one shard inside a stage's folder: as `stage.json` says, else the one of its own name."""
+    try:
+        facts = (folder / "stage.json").stat()
+    except OSError:
+        return folder / shard
+    return folder / _places(folder / "stage.json", facts.st_mtime_ns, facts.st_size).get(shard, shard)
+
+
+@lru_cache(maxsize=16)
+def _places(path: Path, _changed: int, _size: int) -> dict[str, str]:
+    try:
+        places: dict[str, str] = json.loads(path.read_text(encoding="utf-8")).get("shards", {})
+    except (OSError, ValueError):
+        return {}
+    return places
+
+
 def write_array(folder: Path, shard: str, name: str, array: NDArray[Any]) -> None:
-    """Write `SHARD.NAME.npy`, one row per frame of the shard."""
-    with atomic_file(folder / f"{shard}.{name}.npy") as temporary:
+    """Write `SHARD/NAME.npy`, one row per frame of the shard."""
+    with atomic_file(folder / shard / f"{name}.npy") as temporary:
         np.save(temporary, array)
 
 
 def read_array(folder: Path, shard: str, name: str) -> NDArray[Any]:
-    """Map `SHARD.NAME.npy` into memory, read-only."""
-    path = folder / f"{shard}.{name}.npy"
+    """Map an array of a shard into memory, read-only."""
+    path = shard_place(folder, shard) / f"{name}.npy"
     try:
         return np.load(path, mmap_mode="r")
     except (OSError, ValueError) as error:
         raise BadInput(f"{path}: can't be read ({error}). Run its stage again.") from None
+
+
+def has_array(folder: Path, shard: str, name: str) -> bool:
+    """Whether a shard has an array: labels that nobody asked for are not made."""
+    return (shard_place(folder, shard) / f"{name}.npy").exists()
+
+
+def write_rows(folder: Path, shard: str, table: pd.DataFrame, *, kind: str) -> None:
+    """Write `SHARD/rows.parquet`, one row per frame of the shard."""
+    write_table(folder / shard / "rows.parquet", table, kind=kind)
+
+
+def read_rows(folder: Path, shard: str, *, kind: str) -> pd.DataFrame:
+    """The table of a shard, one row per frame."""
+    return read_table(shard_place(folder, shard) / "rows.parquet", kind=kind)
 
 
 class FrameReader(Protocol):
@@ -98,7 +134,7 @@ class _JpegFrames:
 
 def open_frames(folder: Path, shard: str) -> FrameReader:
     """Frames of a shard in whichever codec they were written."""
-    data = folder / f"{shard}.frames.jpg"
+    data = shard_place(folder, shard) / "frames.jpg"
     if data.exists():
         return _JpegFrames(data, np.asarray(read_array(folder, shard, "offsets")))
     return read_array(folder, shard, "frames")
@@ -137,7 +173,7 @@ class FrameWriter:
 @contextmanager
 def frame_writer(folder: Path, shard: str, *, codec: Codec, quality: int = 95) -> Iterator[FrameWriter]:
     """Write the frames of a shard one by one; the file takes its name only when the block ends well."""
-    final = folder / (f"{shard}.frames.npy" if codec == "raw" else f"{shard}.frames.jpg")
+    final = folder / shard / ("frames.npy" if codec == "raw" else "frames.jpg")
     with atomic_file(final) as temporary:
         with temporary.open("wb") as stream:
             if codec == "raw":

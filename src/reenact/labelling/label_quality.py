@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from reenact.corpus.shards import read_array
+from reenact.corpus.shards import has_array, read_array, read_rows
 from reenact.corpus.tables import FORMAT, read_table
 from reenact.faces.actions import ACTION_UNITS
 from reenact.labelling.truth import Labels, compare, found_by_turn, joined, mean
@@ -36,7 +36,7 @@ def label_quality(*, frames: Path, landmarks: Path, actions: Path, videos: Path 
         return record | ({"unreadable": unreadable} if unreadable else {})
     kept = _Kept()
     for shard, of in zip(shards, found, strict=True):
-        table = read_table(frames / f"{shard}.parquet", kind="frames")
+        table = read_rows(frames, shard, kind="frames")
         labels = _labels(table, landmarks, actions, shard)
         kept.add(clips[clips["shard"] == shard], table, labels, of, truths)
     kept.lost(truths)
@@ -104,13 +104,12 @@ def _labels(table: pd.DataFrame, landmarks: Path, actions: Path, shard: str) -> 
     """Of a shard's frames, landmarks mapped from the crop to the video; NaN where a label was not made."""
     side = table["crop_side"].to_numpy(dtype=np.float64)[:, None, None]
     corner = table[["crop_x", "crop_y"]].to_numpy(dtype=np.float64)[:, None]
-    labelled = read_table(actions / f"{shard}.parquet", kind="actions")
-    seen = actions / f"{shard}.visibility.npy"
+    labelled = read_rows(actions, shard, kind="actions")
     return Labels(
         landmarks=np.asarray(read_array(landmarks, shard, "landmarks"), dtype=np.float64) * side + corner,
         actions=labelled.reindex(columns=list(ACTION_UNITS)).to_numpy(dtype=np.float64),
         pose=labelled.reindex(columns=list(_POSE)).to_numpy(dtype=np.float64),
-        visibility=np.asarray(read_array(actions, shard, "visibility") if seen.exists() else
+        visibility=np.asarray(read_array(actions, shard, "visibility") if has_array(actions, shard, "visibility") else
                               np.full((len(table), 68), np.nan), dtype=np.float64),
     )  # fmt: skip
 
@@ -143,7 +142,7 @@ def _read_truth(path: Path) -> Labels:
 
 def _fit_errors(actions: Path, shard: str) -> NDArray[np.float64]:
     """Of a shard's frames; all NaN where nothing was fitted."""
-    table = read_table(actions / f"{shard}.parquet", kind="actions")
+    table = read_rows(actions, shard, kind="actions")
     return table.reindex(columns=["fit_error"])["fit_error"].to_numpy(dtype=np.float64)
 
 

@@ -1,65 +1,114 @@
-"""Work on shards: which are finished, which are to be done, and several at a time.
+"""Work on shards: which are there, which are to be made, and several at a time.
 
-A shard is finished when its marker `SHARD.done.json` says so: written after all its files, it holds their sizes and
-the key (a hash of inputs, code and settings) they were made under. Any other state is done again.
+A shard is a folder that is named by the hash of all that decides its contents. It is written beside its name and moved
+there when it is whole, and never changed afterwards: what has the name has the contents. `done.json` holds the sizes of
+its files and what its stage wants to know of it without opening them.
 """
 
 import json
 import multiprocessing
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from reenact.atomic import write_json
+from reenact.atomic import link_tree, storage_errors, write_json
 from reenact.errors import ReenactError
+from reenact.progress import progress
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
+_BESIDE = ".making-"
 
 
-def is_current(folder: Path, shard: str, key: str) -> bool:
-    """Whether the shard's files are all there, made under this key."""
-    facts = marker(folder, shard)
-    if facts.get("key") != key:
-        return False
-    sizes: dict[str, int] = facts["files"]
-    return all((folder / name).is_file() and (folder / name).stat().st_size == size for name, size in sizes.items())
+@dataclass
+class NewShard:
+    """A shard that is being written: files go to `folder / name` (see corpus/shards.py), facts to its `done.json`."""
+
+    folder: Path
+    name: str
+    facts: dict[str, Any] = field(default_factory=dict)
 
 
-def marker(folder: Path, shard: str) -> dict[str, Any]:
-    """The marker's contents; empty where there is none or it can't be read."""
+def shard_facts(folder: Path, name: str) -> dict[str, Any] | None:
+    """What `done.json` says; None where the shard isn't there, or not whole."""
     try:
-        facts = json.loads((folder / f"{shard}.done.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return facts if isinstance(facts, dict) and isinstance(facts.get("files"), dict) else {}
+        facts: dict[str, Any] = json.loads((folder / name / "done.json").read_text(encoding="utf-8"))
+        whole = all((folder / name / file).stat().st_size == size for file, size in facts["files"].items())
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+    return facts if whole else None
 
 
-def clear_shard(folder: Path, shard: str) -> None:
-    """Forget a shard: the marker first, so that being killed in between leaves no marker without files."""
-    (folder / f"{shard}.done.json").unlink(missing_ok=True)
-    for path in folder.glob(f"{shard}.*"):
-        path.unlink(missing_ok=True)
+def missing_shards(folder: Path, names: Iterable[str], *, store: Path | None = None) -> list[str]:
+    """Open a stage's folder for writing, take from the store what it has, and name the shards that are to be made.
+
+    store: a folder of shards that outlives the stage's folder; its files are linked where that is possible.
+    """
+    with storage_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "stage.json").unlink(missing_ok=True)
+        for left in folder.glob(f"{_BESIDE}*"):
+            shutil.rmtree(left, ignore_errors=True)
+    lacking = []
+    for name in dict.fromkeys(names):
+        if shard_facts(folder, name) is None:
+            shutil.rmtree(folder / name, ignore_errors=True)
+            if store is not None and shard_facts(store, name) is not None:
+                _place(store / name, folder, name)
+            else:
+                lacking.append(name)
+    return lacking
 
 
-def finish_shard(folder: Path, shard: str, key: str, **facts: Any) -> None:
-    """Write the marker for all files that the shard has now."""
-    files = {path.name: path.stat().st_size for path in sorted(folder.glob(f"{shard}.*")) if path.suffix != ".json"}
-    write_json(folder / f"{shard}.done.json", {"key": key, "files": files, **facts})
+@contextmanager
+def new_shard(folder: Path, name: str, *, store: Path | None = None) -> Iterator[NewShard]:
+    """Write a shard beside its name; it takes the name, and is shared by the store, when the block ends well."""
+    with storage_errors(folder):
+        temporary = Path(tempfile.mkdtemp(prefix=f"{_BESIDE}{name}-", dir=folder))
+        try:
+            shard = NewShard(folder, temporary.name)
+            yield shard
+            files = {path.name: path.stat().st_size for path in sorted(temporary.iterdir())}
+            write_json(temporary / "done.json", {"files": files, **shard.facts})
+            temporary.chmod(0o755)
+            temporary.replace(folder / name)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+        if store is not None and shard_facts(store, name) is None:
+            shutil.rmtree(store / name, ignore_errors=True)
+            _place(folder / name, store, name)
 
 
-def begin_stage(folder: Path, shards: Sequence[str]) -> None:
-    """Open a stage folder for writing: unfinished, without half files or shards that the corpus no longer has."""
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "stage.json").unlink(missing_ok=True)
-    wanted = set(shards)
-    for path in folder.glob("shard-*"):
-        if path.name.partition(".")[0] not in wanted:
-            path.unlink(missing_ok=True)
-    for path in folder.glob(".shard-*"):
-        path.unlink(missing_ok=True)
+def make_shards(
+    work: Callable[[Task, NewShard], None],
+    tasks: Mapping[str, Task],
+    *,
+    out: Path,
+    store: Path | None,
+    workers: int,
+    what: str,
+) -> int:
+    """Make those shards of a stage that aren't there yet, by `work(task, shard)` in processes; returns how many."""
+    lacking = missing_shards(out, tasks, store=store)
+    jobs = [(name, tasks[name]) for name in lacking]
+    for _ in progress(in_processes(partial(_make, work, out, store), jobs, workers), what, total=len(jobs)):
+        pass
+    return len(jobs)
+
+
+def keep_only(folder: Path, names: Iterable[str]) -> None:
+    """Remove the shards that a finished stage no longer names."""
+    wanted = set(names)
+    for path in folder.iterdir():
+        if path.is_dir() and path.name not in wanted:
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def in_processes(function: Callable[[Task], Result], tasks: Iterable[Task], workers: int) -> Iterator[Result]:
@@ -80,3 +129,24 @@ def in_processes(function: Callable[[Task], Result], tasks: Iterable[Task], work
             ) from None
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+def _make(work: Callable[[Task, NewShard], None], out: Path, store: Path | None, job: tuple[str, Task]) -> None:
+    name, task = job
+    with new_shard(out, name, store=store) as shard:
+        work(task, shard)
+
+
+def _place(origin: Path, folder: Path, name: str) -> None:
+    """A shard under its name in another folder; whoever else brings the same one at the same time is as good."""
+    folder.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=f"{_BESIDE}{name}-", dir=folder))
+    try:
+        link_tree(origin, temporary)
+        temporary.chmod(0o755)
+        temporary.replace(folder / name)
+    except OSError:
+        if shard_facts(folder, name) is None:
+            raise
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)

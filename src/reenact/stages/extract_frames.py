@@ -10,12 +10,13 @@ import pandas as pd
 from pydantic import Field
 
 from reenact.config import Runtime, Settings
-from reenact.corpus.shards import frame_writer, read_stage, write_stage
+from reenact.corpus.sharding import shard_groups
+from reenact.corpus.shards import frame_writer, read_stage, write_rows, write_stage
 from reenact.corpus.tables import read_table, write_table
 from reenact.corpus.video import Video, open_video
 from reenact.errors import BadInput
 from reenact.hashing import hash_code, hash_file, hash_json
-from reenact.labelling.shard_work import begin_stage, clear_shard, finish_shard, in_processes, is_current, marker
+from reenact.labelling.shard_work import in_processes, keep_only, missing_shards, new_shard, shard_facts
 from reenact.labelling.tracking import DetectSettings, Track
 from reenact.progress import progress
 from reenact.stages.fetch_data import QUARANTINE_COLUMNS
@@ -36,7 +37,8 @@ class ExtractFramesSettings(Settings):
     every: int = Field(default=1, ge=1)  # take every n-th frame
     max_frames: int = Field(default=0, ge=0)  # per clip, 0: all
     min_frames: int = Field(default=3, ge=1)  # a clip with fewer goes to quarantine; a triplet needs three
-    shard_clips: int = Field(default=16, ge=1)
+    shard_clips: int = Field(default=8, ge=1)  # at most so many videos are stored and processed together
+    shard_stills: int = Field(default=512, ge=1)  # and so many single pictures
     crop_scale: float = Field(
         default=2.5, ge=1, le=10
     )  # side of the crop in sizes of the landmarks' box, as in seed 000
@@ -63,22 +65,44 @@ class _Tracked:
     refused: str = ""
 
 
-def extract_frames(*, videos: Path, out: Path, settings: ExtractFramesSettings, runtime: Runtime) -> StageResult:
-    """Crops of the followed face of every clip. Idempotent per shard; clips that can't be used go to quarantine."""
+def extract_frames(
+    *,
+    videos: Path,
+    out: Path,
+    settings: ExtractFramesSettings,
+    runtime: Runtime,
+    store: Path | None = None,
+    only: str = "",
+) -> StageResult:
+    """Crops of the followed face of every clip, shard by shard; clips that can't be used go to quarantine.
+
+    Shards that are there already are not made again. `only` restricts the stage to one group of `shard_list`.
+    """
     videos, out = Path(videos), Path(out)
-    read_stage(videos, kind="videos")
-    table = read_table(videos / "clips.parquet", kind="videos").sort_values("clip").reset_index(drop=True)
-    groups = [table.iloc[at : at + settings.shard_clips] for at in range(0, len(table), settings.shard_clips)]
-    shards = {f"shard-{number:05d}": group for number, group in enumerate(groups)}
+    groups = _groups(videos, settings)
+    if only:
+        groups = {only: groups[only]}
     base = _base_key(settings)
-    keys = {name: hash_json([base, group.astype(str).to_dict("records")]) for name, group in shards.items()}
-    begin_stage(out, list(shards))
-    waiting = iter([name for name in shards if not is_current(out, name, keys[name])])
-    done = progress(
-        _extract_shards(videos, out, shards, keys, waiting, settings, runtime), "extract frames: clips", total=None
-    )
-    made = sum(1 for _ in done)
+    shards = {hash_json([base, group.astype(str).to_dict("records")])[:16]: group for group in groups.values()}
+    waiting = iter(missing_shards(out, shards, store=store))
+    work = _extract_shards(videos, out, shards, waiting, settings, runtime, store)
+    made = sum(1 for _ in progress(work, "extract frames: clips", total=None))
     return _summarise(out, list(shards), settings, made)
+
+
+def shard_list(videos: Path, settings: ExtractFramesSettings) -> list[str]:
+    """Names of the groups into which the clips of `videos` fall: one shard each."""
+    return list(_groups(Path(videos), settings))
+
+
+def _groups(videos: Path, settings: ExtractFramesSettings) -> dict[str, pd.DataFrame]:
+    read_stage(videos, kind="videos")
+    table = read_table(videos / "clips.parquet", kind="videos").set_index("clip", drop=False)
+    still = table["kind"].eq("still") if "kind" in table else pd.Series(False, index=table.index)
+    weights = {
+        str(clip): 1.0 / (settings.shard_stills if still[clip] else settings.shard_clips) for clip in table.index
+    }
+    return {group: table.loc[names].reset_index(drop=True) for group, names in shard_groups(weights).items()}
 
 
 def _base_key(settings: ExtractFramesSettings) -> dict[str, Any]:
@@ -87,17 +111,19 @@ def _base_key(settings: ExtractFramesSettings) -> dict[str, Any]:
 
     files = (Path(__file__), Path(video.__file__))
     code = [hash_code("labelling"), *(hash_file(path) for path in files)]
-    return {"code": code, "settings": settings.plain(), **backend_facts(settings.backend)}
+    # How many clips lie together decides which, and which they are is part of each name already.
+    plain = {name: value for name, value in settings.plain().items() if not name.startswith("shard_")}
+    return {"code": code, "settings": plain, **backend_facts(settings.backend)}
 
 
 def _extract_shards(
     videos: Path,
     out: Path,
     shards: dict[str, pd.DataFrame],
-    keys: dict[str, str],
     waiting: Iterator[str],
     settings: ExtractFramesSettings,
     runtime: Runtime,
+    store: Path | None,
 ) -> Iterator[str]:
     """Track clip by clip on all workers, then write shard by shard; a few shards at a time keeps memory bounded."""
     while names := list(islice(waiting, max(1, runtime.workers))):
@@ -114,7 +140,7 @@ def _extract_shards(
             yield "tracked"
         results = iter(tracked)
         work = [
-            (out, name, keys[name], [(task, next(results)) for task in group])
+            (out, store, name, [(task, next(results)) for task in group])
             for name, group in zip(names, tasks, strict=True)
         ]
         for _ in in_processes(_write_shard, work, runtime.workers):
@@ -198,10 +224,9 @@ def _judged(task: _ClipTask, tracked: _Tracked, detector: str, expected: int) ->
     return _replaced(tracked, notes=tuple((task.row["clip"], note) for note in notes))
 
 
-def _write_shard(work: tuple[Path, str, str, list[tuple[_ClipTask, _Tracked]]]) -> None:
-    """Second pass: cut out and store, then the shard's tables, then its marker."""
-    out, shard, key, clips = work
-    clear_shard(out, shard)
+def _write_shard(work: tuple[Path, Path | None, str, list[tuple[_ClipTask, _Tracked]]]) -> None:
+    """Second pass: cut out and store, then the shard's table."""
+    out, store, name, clips = work
     quarantine: list[dict[str, str]] = []
     usable: list[tuple[_ClipTask, _Tracked]] = []
     for task, tracked in clips:
@@ -212,17 +237,18 @@ def _write_shard(work: tuple[Path, str, str, list[tuple[_ClipTask, _Tracked]]]) 
         if not tracked.refused:
             usable.append((task, tracked))
     rows: list[dict[str, Any]] = []
-    if usable:
-        settings = usable[0][0].settings
-        frame_rows: list[pd.DataFrame] = []
-        with frame_writer(out, shard, codec=settings.codec, quality=settings.quality) as writer:
-            for task, tracked in usable:
-                start = len(writer)
-                table = _store_clip(task, tracked, writer)
-                frame_rows.append(table)
-                rows.append(_clip_row(task, tracked, shard, start, len(table)))
-        write_table(out / f"{shard}.parquet", pd.concat(frame_rows, ignore_index=True), kind="frames")
-    finish_shard(out, shard, key, clips=rows, quarantine=quarantine)
+    with new_shard(out, name, store=store) as shard:
+        if usable:
+            settings = usable[0][0].settings
+            frame_rows: list[pd.DataFrame] = []
+            with frame_writer(out, shard.name, codec=settings.codec, quality=settings.quality) as writer:
+                for task, tracked in usable:
+                    start = len(writer)
+                    table = _store_clip(task, tracked, writer)
+                    frame_rows.append(table)
+                    rows.append(_clip_row(task, tracked, name, start, len(table)))
+            write_rows(out, shard.name, pd.concat(frame_rows, ignore_index=True), kind="frames")
+        shard.facts |= {"clips": rows, "quarantine": quarantine}
 
 
 def _store_clip(task: _ClipTask, tracked: _Tracked, writer: Any) -> pd.DataFrame:
@@ -261,10 +287,11 @@ def _clip_row(task: _ClipTask, tracked: _Tracked, shard: str, start: int, count:
 
 
 def _summarise(out: Path, shards: Sequence[str], settings: ExtractFramesSettings, made: int) -> StageResult:
-    """The two tables over all shards, from their markers; the stage is finished after them."""
-    markers = [marker(out, name) for name in shards]
-    clips = [row for facts in markers for row in facts["clips"]]
-    quarantine = [row for facts in markers for row in facts["quarantine"]]
+    """The two tables over all shards; the stage is finished after them."""
+    facts = [shard_facts(out, name) or {} for name in shards]
+    # In the order of their names, whichever shard they lie in: seeds of pairs go by this order.
+    clips = sorted((row for one in facts for row in one["clips"]), key=lambda row: str(row["clip"]))
+    quarantine = sorted((row for one in facts for row in one["quarantine"]), key=lambda row: str(row["clip"]))
     if not clips:
         reasons = "\n".join(row["reason"] for row in quarantine[:10])
         raise BadInput(f"{out}: not one of {len(quarantine)} clips can be used:\n{reasons}")
@@ -275,9 +302,10 @@ def _summarise(out: Path, shards: Sequence[str], settings: ExtractFramesSettings
     write_table(out / "clips.parquet", pd.DataFrame(clips)[list(columns)], kind="clips")
     notes = pd.DataFrame(quarantine, columns=list(QUARANTINE_COLUMNS), dtype=str)
     write_table(out / "quarantine.parquet", notes, kind="quarantine")
-    write_stage(
-        out, kind="frames", size=settings.size, codec=settings.codec, clips=len(clips), detector=settings.backend
-    )
+    places = {name: name for name in shards}
+    facts_of_all = {"size": settings.size, "codec": settings.codec, "clips": len(clips), "detector": settings.backend}
+    write_stage(out, kind="frames", shards=places, **facts_of_all)
+    keep_only(out, shards)
     used = {row["clip"] for row in clips}
     counts = {
         "clips": len(clips),

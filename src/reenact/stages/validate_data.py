@@ -120,15 +120,15 @@ def _read(frames: Path, landmarks: Path, actions: Path) -> tuple["pd.DataFrame",
     import numpy as np
     import pandas as pd
 
-    from reenact.corpus.shards import read_array
+    from reenact.corpus.shards import read_array, read_rows
     from reenact.corpus.tables import read_table
 
     clips = read_table(frames / "clips.parquet", kind="clips")
     parts = []
     for shard in sorted(set(clips["shard"])):
-        table = read_table(frames / f"{shard}.parquet", kind="frames")
+        table = read_rows(frames, shard, kind="frames")
         points = np.asarray(read_array(landmarks, shard, "landmarks"))
-        labelled = read_table(actions / f"{shard}.parquet", kind="actions")
+        labelled = read_rows(actions, shard, kind="actions")
         if not len(table) == len(points) == len(labelled):
             raise ValidationFailed(
                 f"{shard}: {len(table)} frames, {len(points)} landmarks, {len(labelled)} action units. The folders "

@@ -5,15 +5,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from reenact.corpus.shards import shard_place
+from reenact.corpus.tables import read_table
 from reenact.hashing import hash_code, hash_json
 
 CODE = ("faces", "corpus", "nn", "losses", "backbones", "systems", "training", "stages/train.py")
 
-# What of each stage's folder reaches a training; stage.json with its times and notes does not.
+# What of each stage's shards reaches a training; what stage.json notes does not.
 _FILES = {
-    "frames": ("clips.parquet", "*.frames.npy", "*.frames.jpg", "*.offsets.npy"),
+    "frames": ("frames.npy", "frames.jpg", "offsets.npy"),
     "landmarks": ("*.npy",),
-    "actions": ("shard-*.parquet", "*.npy"),
+    "actions": ("rows.parquet", "*.npy"),
     "validated": ("split.parquet",),
 }
 
@@ -24,12 +26,19 @@ def training_key(*, data: str, **facts: Any) -> str:
 
 
 def data_hash(folders: Mapping[str, Path]) -> str:
-    """sha256 over the tables and arrays that a training reads; keys are kinds of stage folders."""
-    return hash_json([
+    """sha256 over the tables and arrays that a training reads; keys are kinds of stage folders.
+
+    Names of shards are left out: they change with the code that made them, whether or not the contents do.
+    """
+    clips = read_table(folders["frames"] / "clips.parquet", kind="clips")
+    rows = clips.drop(columns="shard").astype(str).to_dict("records")
+    hashes = [
         [kind, file.name, hash_sparsely(file)]
         for kind, folder in sorted(folders.items())
-        for file in sorted(file for pattern in _FILES[kind] for file in folder.glob(pattern))
-    ])  # fmt: skip
+        for shard in (sorted(set(clips["shard"])) if kind != "validated" else [""])
+        for file in sorted(file for pattern in _FILES[kind] for file in shard_place(folder, shard).glob(pattern))
+    ]
+    return hash_json([rows, sorted(hashes)])
 
 
 def hash_sparsely(path: Path, *, block: int = 1 << 20, blocks: int = 64) -> str:
