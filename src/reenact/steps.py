@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
 _FACES = ("faces", "corpus")
 _NETWORKS = (*_FACES, "nn", "losses", "backbones")
-_PAGE = ("evaluation/data_facts.py", "reports/page.py", "reports/validation.py")  # what the page of checks is made by
+# What the pages of checks and labels are made by.
+_PAGE = ("evaluation/data_facts.py", *(f"reports/{name}.py" for name in ("overlay", "page", "thumbnails", "validation")))
 
 
 @dataclass(frozen=True, kw_only=True)

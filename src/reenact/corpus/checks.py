@@ -5,15 +5,17 @@ both are settled here. It takes seconds to import, so it is imported on use.
 """
 
 import logging
+import math
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import pandas as pd
 
 Level = Literal["critical", "warning"]
 _NAMED = 5  # offending ids in a record; their number is given besides
+_SHOWN = 12  # offenders that are kept to be looked at
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,8 +29,17 @@ class Check:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Offender:
+    """Where to look: a clip, one of its frames by its number in the video (None: the clip as such), what was seen."""
+
+    clip: str
+    frame: int | None = None
+    value: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """A row of `checks.parquet`."""
+    """A row of `checks.parquet`, and up to a dozen offenders to look at, the worst first."""
 
     table: str
     check: str
@@ -36,6 +47,7 @@ class Outcome:
     passed: bool
     observed: str
     detail: str
+    offenders: tuple[Offender, ...] = ()
 
 
 def run_checks(table: str, frame: pd.DataFrame, checks: Sequence[Check], *, ids: Sequence[str]) -> list[Outcome]:
@@ -67,13 +79,16 @@ def run_checks(table: str, frame: pd.DataFrame, checks: Sequence[Check], *, ids:
 def outcomes_table(outcomes: Sequence[Outcome]) -> pd.DataFrame:
     """The table `checks.parquet`."""
     columns = ["table", "check", "level", "passed", "observed", "detail"]
-    return pd.DataFrame([asdict(outcome) for outcome in outcomes], columns=columns)
+    return pd.DataFrame([{name: getattr(outcome, name) for name in columns} for outcome in outcomes], columns=columns)
 
 
-def custom(table: str, says: str, level: Level, *, bad: Sequence[str], of: int) -> Outcome:
+def custom(
+    table: str, says: str, level: Level, *, bad: Sequence[str], of: int, offenders: Sequence[Offender] = ()
+) -> Outcome:
     """A check across rows or tables that was computed in plain pandas; `bad` names what broke it."""
     check = Check(level=level, says=says, expectation="")
-    return _outcome(table, check, not bad, f"{len(bad)} of {of}" if bad else "none", _naming(bad))
+    outcome = _outcome(table, check, not bad, f"{len(bad)} of {of}" if bad else "none", _naming(bad))
+    return replace(outcome, offenders=tuple(offenders[:_SHOWN]))
 
 
 def _read(table: str, check: Check, result: Mapping[str, Any], ids: Sequence[str], rows: int) -> Outcome:
@@ -90,7 +105,8 @@ def _read(table: str, check: Check, result: Mapping[str, Any], ids: Sequence[str
     names = ["/".join(str(row[column]) for column in ids if column in row) for row in rows_wrong]
     values = sorted({str(value) for value in facts.get("partial_unexpected_list") or []})[:3]
     detail = _naming(names) + (f" (for example {', '.join(values)})" if values and wrong else "")
-    return _outcome(table, check, bool(result["success"]), observed, detail.strip())
+    outcome = _outcome(table, check, bool(result["success"]), observed, detail.strip())
+    return outcome if outcome.passed else replace(outcome, offenders=_offenders(rows_wrong, check.arguments))
 
 
 def _outcome(table: str, check: Check, passed: bool, observed: str, detail: str) -> Outcome:
@@ -103,6 +119,34 @@ def _naming(names: Sequence[str]) -> str:
     unique = list(dict.fromkeys(str(name) for name in names))
     more = f" and {len(unique) - _NAMED} more" if len(unique) > _NAMED else ""
     return ", ".join(unique[:_NAMED]) + more
+
+
+def _offenders(rows: Sequence[Mapping[str, Any]], arguments: Mapping[str, Any]) -> tuple[Offender, ...]:
+    """A dozen of the rows that failed: the worst of every clip, the worst clips first, then their second worst, ..."""
+    column, low, high = (arguments.get(name) for name in ("column", "min_value", "max_value"))
+
+    def badness(row: Mapping[str, Any]) -> float:
+        value = row.get(column)
+        if not isinstance(value, int | float) or math.isnan(value):
+            return math.inf
+        return max(low - value if low is not None else 0.0, value - high if high is not None else 0.0)
+
+    turn: dict[str, int] = {}
+    order = []
+    for row in sorted((row for row in rows if "clip" in row), key=badness, reverse=True):
+        clip = str(row["clip"])
+        turn[clip] = turn.get(clip, 0) + 1
+        order.append((turn[clip], row))
+    chosen = [row for _, row in sorted(order, key=lambda pair: pair[0])[:_SHOWN]]
+    return tuple(
+        Offender(clip=str(row["clip"]), frame=int(row["frame"]) if "frame" in row else None,
+                 value=_shown(row.get(column)))
+        for row in chosen
+    )  # fmt: skip
+
+
+def _shown(value: Any) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else "" if value is None else str(value)
 
 
 def _error(info: Mapping[str, Any]) -> str:

@@ -1,14 +1,15 @@
 """What a corpus must and should be: the critical and the warning suite, table by table."""
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from typing import Any, Protocol
 
 import pandas as pd
 
-from reenact.corpus.checks import Check, Level, Outcome, custom
+from reenact.corpus import duplicates
+from reenact.corpus.checks import Check, Level, Offender, Outcome, custom
+from reenact.corpus.rights import FACTS, given, stated, taken_back
 from reenact.faces.actions import ACTION_UNITS, MAXIMUM
 
-_UNKNOWN = ("", "unknown")
 _MOSTLY = 0.95
 _LARGEST_ANGLE = 180.0
 
@@ -31,13 +32,13 @@ def per_clip(clips: pd.DataFrame, labels: pd.DataFrame) -> pd.DataFrame:
         found_share=clips["clip"].map(found["mean"]).fillna(0.0).astype(float),
         rows_differ=clips["clip"].map(found["size"]).fillna(0).astype(int) != clips["count"],
         lost_share=clips["frames_lost"] / clips["frames_read"].clip(lower=1),
-        licence_known=~clips["licence"].fillna("").isin(_UNKNOWN),
-        consent_known=~clips["consent"].fillna("").isin(_UNKNOWN),
+        consent_withdrawn=taken_back(clips["consent"]),
+        **{f"{name}_known": _known(clips, name) for name in FACTS},
     )
 
 
-def clip_checks(min_clips: int, limits: ClipThresholds) -> list[Check]:
-    """For the table of `per_clip`."""
+def clip_checks(min_clips: int, limits: ClipThresholds, required: Container[str] = ()) -> list[Check]:
+    """For the table of `per_clip`; of the rights those `required` must be known, licence and consent should be."""
     return [
         Check(level="critical", says=f"at least {min_clips} clip(s)", expectation="ExpectTableRowCountToBeBetween",
               arguments={"min_value": min_clips}),
@@ -54,8 +55,12 @@ def clip_checks(min_clips: int, limits: ClipThresholds) -> list[Check]:
                 says=f"landmarks found in {limits.min_found:.0%} of each clip"),
         between("lost_share", 0.0, limits.max_lost, level="warning",
                 says=f"a face in more than {1 - limits.max_lost:.0%} of each video"),
-        is_value("licence_known", True, level="warning", says="licence: known"),
-        is_value("consent_known", True, level="warning", says="consent: known"),
+        is_value("consent_withdrawn", False, says="consent: not refused or withdrawn"),
+        *(
+            is_value(f"{name}_known", True, level="critical" if name in required else "warning", says=f"{name}: known")
+            for name in FACTS
+            if name in required or name in ("licence", "consent")
+        ),
     ]  # fmt: skip
 
 
@@ -96,8 +101,8 @@ def label_checks(columns: Iterable[str], critical_error: float, warning_error: f
 def split_outcomes(split: pd.DataFrame, clips: pd.DataFrame) -> list[Outcome]:
     """Nobody who is tested on was trained on; parts lie inside their clips and don't overlap."""
     whole = split[split["by"] != "time"]
-    splits_of = whole.groupby("identity")["split"].unique()
-    leaks = [f"{identity} ({' and '.join(names)})" for identity, names in splits_of.items() if len(names) > 1]
+    leaks = _in_two(whole, whole["identity"])
+    people = _in_two(whole, whole["clip"].map(people_of(clips)))
     count = split["clip"].map(clips.drop_duplicates("clip").set_index("clip")["count"])
     outside = split[(split["start"] < 0) | (split["stop"] > count) | (split["start"] >= split["stop"])]
     ordered = split.sort_values(["clip", "start"])
@@ -105,11 +110,58 @@ def split_outcomes(split: pd.DataFrame, clips: pd.DataFrame) -> list[Outcome]:
     contents = clips.groupby("sha256")["identity"].unique()
     copies = [" and ".join(map(str, names)) for names in contents if len(names) > 1]
     return [
-        custom("split", "every identity is in one split", "critical", bad=leaks, of=len(splits_of)),
+        custom("split", "every identity is in one split", "critical", bad=leaks, of=whole["identity"].nunique()),
+        custom("split", "every person is in one split", "critical", bad=people, of=whole["identity"].nunique()),
         custom("split", "parts lie inside their clips", "critical", bad=list(outside["clip"]), of=len(split)),
         custom("split", "parts of a clip don't overlap", "critical", bad=list(overlap["clip"]), of=len(split)),
         custom("split", "no file stands under two identities", "warning", bad=copies, of=len(contents)),
     ]
+
+
+def duplicate_outcomes(pairs: pd.DataFrame, split: pd.DataFrame, clips: pd.DataFrame) -> list[Outcome]:
+    """No pictures in two splits, and none under two people; `pairs` by `duplicates.near_duplicates`."""
+    across, alike = duplicates.between(pairs, split, people_of(clips))
+    splits = split.groupby("clip")["split"].agg(lambda names: "+".join(dict.fromkeys(names)))
+    named = [
+        f"{row['clip']} ({splits[row['clip']]}) and {row['other']} ({splits[row['other']]})"
+        for row in across.to_dict("records")
+    ]
+    both = [f"{row['clip']} and {row['other']}" for row in alike.to_dict("records")]
+    return [
+        custom("split", "no near-duplicates across splits", "critical", bad=named, of=len(clips),
+               offenders=_side_by_side(across)),
+        custom("split", "no near-duplicates under two identities", "warning", bad=both, of=len(clips),
+               offenders=_side_by_side(alike)),
+    ]  # fmt: skip
+
+
+def people_of(clips: pd.DataFrame) -> pd.Series:
+    """By clip, the person that splits go by: the tracks of one video are one person's until somebody knows better."""
+    table = clips.drop_duplicates("clip").set_index("clip")
+    return table["person"] if "person" in table else table["identity"]
+
+
+def _in_two(split: pd.DataFrame, by: pd.Series) -> list[str]:
+    """Who is in more than one split, with the splits."""
+    found = split.groupby(by)["split"].unique()
+    return [f"{who} ({' and '.join(names)})" for who, names in found.items() if len(names) > 1]
+
+
+def _side_by_side(pairs: pd.DataFrame) -> list[Offender]:
+    """Both pictures of each pair, the most alike first."""
+    worst = pairs.sort_values(["distance", "matched"], ascending=[True, False]).to_dict("records")
+    return [
+        Offender(clip=str(row[clip]), frame=int(row[frame]),
+                 value=f"{row['matched']} of {row['of']} frames alike, {row['distance']} of {duplicates.BITS} bits apart")
+        for row in worst
+        for clip, frame in (("clip", "frame"), ("other", "other_frame"))
+    ]  # fmt: skip
+
+
+def _known(clips: pd.DataFrame, fact: str) -> pd.Series:
+    if fact not in clips:
+        return pd.Series(False, index=clips.index)
+    return given(clips[fact]) if fact == "consent" else stated(clips[fact])
 
 
 def present(column: str) -> Check:

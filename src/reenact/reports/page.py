@@ -39,6 +39,9 @@ tr.trouble td { color: var(--bad); }
 img { max-width: 100%; } img.faces { image-rendering: auto; border-radius: 6px; }
 .charts { display: grid; grid-template-columns: repeat(auto-fill, minmax(320px, 1fr)); gap: 14px; }
 .charts img, .chart { background: #fff; border-radius: 8px; }
+.row { display: flex; flex-wrap: wrap; gap: 10px; margin: 6px 0 14px; }
+figure { margin: 0; width: 112px; font-size: 11.5px; line-height: 1.35; color: var(--soft); overflow-wrap: anywhere; }
+figure img { display: block; width: 112px; border-radius: 6px; margin-bottom: 3px; }
 details summary { cursor: pointer; color: var(--mark); }
 @media print { body { background: #fff; } section { break-inside: avoid; border: 0; padding: 8px 0; }
   .scroll { overflow: visible; } table { font-size: 11px; } th, td { padding: 3px 5px; } }
@@ -75,10 +78,12 @@ def rows(header: Sequence[str], lines: Iterable[tuple[str, Sequence[str]]], *, t
     return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
-def picture(image: NDArray[np.uint8], *, alt: str, kind: str = "", photo: bool = True) -> str:
+def picture(
+    image: NDArray[np.uint8], *, alt: str, kind: str = "", photo: bool = True, quality: int = 90
+) -> str:
     """An RGB uint8 (H, W, 3) picture inside the page: JPEG for photographs, else PNG."""
     bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
-    name, extra = (".jpg", [cv2.IMWRITE_JPEG_QUALITY, 90]) if photo else (".png", [])
+    name, extra = (".jpg", [cv2.IMWRITE_JPEG_QUALITY, quality]) if photo else (".png", [])
     data = cv2.imencode(name, bgr, extra)[1].tobytes()
     return inline(data, "image/jpeg" if photo else "image/png", alt=alt, kind=kind)
 

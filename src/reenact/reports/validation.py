@@ -3,17 +3,25 @@
 import html
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from reenact.atomic import write_text
+from reenact.corpus.rights import FACTS
 from reenact.reports.page import page, rows, section
 
 
 def write_validation(
-    path: Path, checks: pd.DataFrame, split: pd.DataFrame | None, quality: Sequence[Mapping[str, str]]
+    path: Path,
+    checks: pd.DataFrame,
+    split: pd.DataFrame | None,
+    quality: Sequence[Mapping[str, str]],
+    *,
+    rights: Mapping[str, Any],
+    pictures: str = "",
 ) -> None:
-    """`validation.html`: what failed first, the split, how good labels are, then every check."""
+    """`validation.html`: what failed first, with pictures (HTML), split, rights, label quality, then every check."""
     failed = checks[~checks["passed"]]
     critical = int((failed["level"] == "critical").sum())
     verdict = ("bad", f"{critical} critical checks failed") if critical else ("good", "no critical check failed")
@@ -25,8 +33,11 @@ def write_validation(
     body = [head]
     if len(failed):
         body.append(section("What failed", check_rows(failed)))
+    if pictures:
+        body.append(section("Look at it", pictures, lead="Up to twelve frames of each failed check, the worst first."))
     if split is not None:
         body.append(section("Split", split_rows(split)))
+    body.append(section("Licence and consent", rights_rows(rights), lead=str(rights["says"])))
     body.append(section("Label quality", quality_rows(quality)))
     body.append(section("Every check", check_rows(checks)))
     write_text(path, page("Data validation", "\n".join(body)))
@@ -55,6 +66,16 @@ def split_rows(split: pd.DataFrame) -> str:
         cells = [name, str(part["identity"].nunique()), str(part["clip"].nunique()), f"{frames:,}", html.escape(how)]
         lines.append(("", cells))
     return rows(["split", "identities", "clips", "frames", "by"], lines)
+
+
+def rights_rows(rights: Mapping[str, Any]) -> str:
+    """`validated/rights.json` as an HTML table: what the clips' sources state, the strictest licence first."""
+    lines = [
+        ("", [html.escape(name), html.escape(str(entry["text"])), f"{entry['clips']:,}", f"{entry['identities']:,}"])
+        for name in FACTS
+        for entry in rights[name]
+    ]
+    return rows(["fact", "stated", "clips", "identities"], lines, text=(1,))
 
 
 def quality_rows(records: Sequence[Mapping[str, str]]) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from reenact.corpus.checks import Outcome
+    from reenact.corpus.corpus import Corpus
 
 
 class SplitSettings(Settings):
@@ -50,10 +51,20 @@ class WarningSettings(Settings):
     max_quarantined: float = Field(default=0.2, ge=0, le=1)  # share of the files
 
 
+class DuplicateSettings(Settings):
+    """When pictures count as the same; see corpus/duplicates.py and docs/data.md."""
+
+    check: bool = True
+    per_clip: int = Field(default=24, ge=1)  # frames looked at
+    distance: int = Field(default=24, ge=0, le=64)  # of 255 bits
+
+
 class ValidateDataSettings(Settings):
     """Block `validate_data`."""
 
     split: SplitSettings = SplitSettings()
+    duplicates: DuplicateSettings = DuplicateSettings()
+    require_rights: tuple[Literal["licence", "consent", "source", "contact"], ...] = ()  # critical where not stated
     critical: CriticalSettings = CriticalSettings()
     warning: WarningSettings = WarningSettings()
 
@@ -61,29 +72,38 @@ class ValidateDataSettings(Settings):
 def validate_data(
     *, videos: Path, frames: Path, landmarks: Path, actions: Path, out: Path, settings: ValidateDataSettings
 ) -> StageResult:
-    """Write `checks.parquet`, `label_quality.json`, `validation.html` and, if nothing critical failed, `split.parquet`.
+    """Write checks, label quality, rights and `validation.html` and, if nothing critical failed, `split.parquet`.
 
     Of `videos` only the truth beside rendered clips is read. Raises ValidationFailed after the checks are written and
     what failed is printed.
     """
     from reenact.atomic import write_json
     from reenact.corpus.checks import outcomes_table
+    from reenact.corpus.corpus import Corpus
+    from reenact.corpus.rights import rights_of
     from reenact.corpus.shards import read_stage, write_stage
     from reenact.corpus.tables import write_table
     from reenact.evaluation.data_facts import QUALITY, quality_records
     from reenact.labelling.label_quality import label_quality
+    from reenact.reports.thumbnails import exhibits
     from reenact.reports.validation import failures_text, write_validation
 
     for folder, kind in ((videos, "videos"), (frames, "frames"), (landmarks, "landmarks"), (actions, "actions")):
         read_stage(folder, kind=kind)
     (out / "stage.json").unlink(missing_ok=True)
     clips, labels, quarantined = _read(frames, landmarks, actions)
-    outcomes, split = _check(clips, labels, quarantined, settings)
+    corpus = Corpus(frames, landmarks=landmarks, actions=actions)
+    outcomes, split = _check(clips, labels, quarantined, settings, corpus)
     checks = outcomes_table(outcomes)
     write_table(out / "checks.parquet", checks, kind="checks")
     quality = label_quality(videos=videos, frames=frames, landmarks=landmarks, actions=actions)
     write_json(out / QUALITY, quality)
-    write_validation(out / "validation.html", checks, split, quality_records(quality))
+    rights = rights_of(clips)
+    write_json(out / "rights.json", rights)
+    write_validation(
+        out / "validation.html", checks, split, quality_records(quality), rights=rights,
+        pictures=exhibits(outcomes, corpus),
+    )  # fmt: skip
     failed = checks[~checks["passed"]]
     if len(failed):
         from reenact.progress import say
@@ -150,17 +170,22 @@ def _read(frames: Path, landmarks: Path, actions: Path) -> tuple["pd.DataFrame",
 
 
 def _check(
-    clips: "pd.DataFrame", labels: "pd.DataFrame", quarantined: Sequence[str], settings: ValidateDataSettings
+    clips: "pd.DataFrame",
+    labels: "pd.DataFrame",
+    quarantined: Sequence[str],
+    settings: ValidateDataSettings,
+    corpus: "Corpus",
 ) -> tuple[list["Outcome"], "pd.DataFrame | None"]:
     from reenact.corpus import expectations
     from reenact.corpus.checks import Check, custom, run_checks
+    from reenact.corpus.duplicates import fingerprints, near_duplicates
     from reenact.corpus.splits import assign_splits
 
     critical, warning = settings.critical, settings.warning
     per_clip = expectations.per_clip(clips, labels)
     found = labels[labels["found"].astype(bool)]
     tables: list[tuple[str, pd.DataFrame, Sequence[Check], tuple[str, ...]]] = [
-        ("clips", per_clip, expectations.clip_checks(critical.min_clips, warning), ("clip",)),
+        ("clips", per_clip, expectations.clip_checks(critical.min_clips, warning, settings.require_rights), ("clip",)),
         ("frames", labels, expectations.frame_checks(critical.min_found), ("clip", "frame")),
         ("labels", found, expectations.label_checks(found.columns, critical.max_fit_error, warning.max_fit_error),
          ("clip", "frame")),
@@ -177,4 +202,8 @@ def _check(
         outcomes.append(custom("split", "every split has clips", "critical", bad=[str(error)], of=1))
     if split is not None:
         outcomes += expectations.split_outcomes(split, clips)
+        if settings.duplicates.check:
+            prints = fingerprints(corpus, per_clip=settings.duplicates.per_clip)
+            pairs = near_duplicates(prints, distance=settings.duplicates.distance)
+            outcomes += expectations.duplicate_outcomes(pairs, split, clips)
     return outcomes, split
