@@ -1,5 +1,6 @@
 """Validation: good data passes, each fault is found and named, and nothing passes for being empty."""
 
+import cv2
 import numpy as np
 import pandas as pd
 import pytest
@@ -41,6 +42,8 @@ class Fake:
                 "box_x0": 0.2, "box_y0": 0.2, "box_x1": 0.8, "box_y1": 0.8, "score": 1.0,
             }
         )  # fmt: skip
+        noise = np.random.default_rng(0).integers(0, 256, (len(names), 8, 8, 3), dtype=np.uint8)
+        self.pictures = np.repeat(np.stack([cv2.resize(one, (48, 48)) for one in noise]), COUNT, axis=0)
         self.landmarks = np.full((rows, 68, 2), 0.5, np.float32)
         self.found = np.ones(rows, bool)
         values = {name: np.full(rows, 1.0, np.float32) for name in (*ACTION_UNITS, "pitch", "yaw", "roll")}
@@ -51,6 +54,7 @@ class Fake:
         write_table(folders["videos"] / "clips.parquet", self.clips[["clip", "file"]], kind="videos")
         write_table(folders["frames"] / "clips.parquet", self.clips, kind="clips")
         write_rows(folders["frames"], "shard-00000", self.frames, kind="frames")
+        write_array(folders["frames"], "shard-00000", "frames", self.pictures)
         write_array(folders["landmarks"], "shard-00000", "landmarks", self.landmarks)
         write_array(folders["landmarks"], "shard-00000", "found", self.found)
         write_rows(folders["actions"], "shard-00000", self.actions, kind="actions")

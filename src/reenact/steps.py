@@ -26,8 +26,9 @@ if TYPE_CHECKING:
 
 _FACES = ("faces", "corpus")
 _NETWORKS = (*_FACES, "nn", "losses", "backbones")
+_PICTURES = ("overlay", "page", "thumbnails", "validation")
 # What the pages of checks and labels are made by.
-_PAGE = ("evaluation/data_facts.py", *(f"reports/{name}.py" for name in ("overlay", "page", "thumbnails", "validation")))
+_PAGE = ("evaluation/data_facts.py", *(f"reports/{name}.py" for name in _PICTURES))
 
 
 @dataclass(frozen=True, kw_only=True)

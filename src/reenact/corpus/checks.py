@@ -123,7 +123,8 @@ def _naming(names: Sequence[str]) -> str:
 
 def _offenders(rows: Sequence[Mapping[str, Any]], arguments: Mapping[str, Any]) -> tuple[Offender, ...]:
     """A dozen of the rows that failed: the worst of every clip, the worst clips first, then their second worst, ..."""
-    column, low, high = (arguments.get(name) for name in ("column", "min_value", "max_value"))
+    column = str(arguments.get("column", ""))
+    low, high = arguments.get("min_value"), arguments.get("max_value")
 
     def badness(row: Mapping[str, Any]) -> float:
         value = row.get(column)

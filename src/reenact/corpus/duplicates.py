@@ -10,14 +10,15 @@ Candidates come from an index of bands of the fingerprint, so that time grows wi
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from reenact.corpus.corpus import Clip, Corpus
-from reenact.corpus.shards import Image
+from reenact.corpus.shards import Image, open_frames, read_rows
+from reenact.corpus.tables import read_table
 
 BITS = 255  # the mean brightness, the 256th coefficient, says nothing
 _SIDE, _LOW = 32, 16
@@ -53,14 +54,17 @@ def mirrored(words: Words) -> Words:
     return words ^ _packed(odd)
 
 
-def fingerprints(corpus: Corpus, *, per_clip: int) -> Iterator[Fingerprints]:
-    """Of every clip, from up to `per_clip` frames evenly over it."""
-    for clip in corpus.clips:
-        rows = _evenly(clip, per_clip)
-        if len(rows):
-            words = np.stack([fingerprint(np.asarray(corpus.image(clip, int(row)))) for row in rows])
-            numbers = corpus.frame_table(clip)["frame"].to_numpy(dtype=np.int64)
-            yield Fingerprints(clip=clip.clip, frames=numbers[rows], words=words)
+def fingerprints(frames: Path, *, per_clip: int) -> Iterator[Fingerprints]:
+    """Of every clip of a folder of frames, from up to `per_clip` frames evenly over it; one shard is open at a time."""
+    clips = read_table(frames / "clips.parquet", kind="clips")
+    for shard, group in clips.groupby("shard", sort=True):
+        pictures = open_frames(frames, str(shard))
+        numbers = read_rows(frames, str(shard), kind="frames")["frame"].to_numpy(dtype=np.int64)
+        for clip, start, count in zip(group["clip"], group["start"], group["count"], strict=True):
+            rows = int(start) + _evenly(int(count), per_clip)
+            if len(rows):
+                words = np.stack([fingerprint(np.asarray(pictures[int(row)])) for row in rows])
+                yield Fingerprints(clip=str(clip), frames=numbers[rows], words=words)
 
 
 def near_duplicates(prints: Iterable[Fingerprints], *, distance: int) -> pd.DataFrame:
@@ -106,9 +110,9 @@ def between(pairs: pd.DataFrame, split: pd.DataFrame, people: pd.Series) -> tupl
     return pairs[leaking], pairs[strangers & ~leaking]
 
 
-def _evenly(clip: Clip, most: int) -> NDArray[np.int64]:
-    count = min(clip.count, most)
-    return ((np.arange(count) + 0.5) * clip.count / max(count, 1)).astype(np.int64)
+def _evenly(count: int, most: int) -> NDArray[np.int64]:
+    taken = min(count, most)
+    return ((np.arange(taken) + 0.5) * count / max(taken, 1)).astype(np.int64)
 
 
 def _packed(bits: NDArray[np.bool_]) -> Words:

@@ -7,6 +7,7 @@ import pandas as pd
 
 from reenact.corpus import duplicates
 from reenact.corpus.checks import Check, Level, Offender, Outcome, custom
+from reenact.corpus.frame_limits import FrameLimits
 from reenact.corpus.rights import FACTS, given, stated, taken_back
 from reenact.faces.actions import ACTION_UNITS, MAXIMUM
 
@@ -98,6 +99,22 @@ def label_checks(columns: Iterable[str], critical_error: float, warning_error: f
     return checks
 
 
+def quality_checks(columns: Iterable[str], limits: FrameLimits, share: float, level: Level) -> list[Check]:
+    """For the stored frames: a `share` of them keeps each limit whose column there is."""
+    names = set(columns)
+    return [
+        between(column, low, high, mostly=share, level=level, says=f"{column}: {_range(low, high)} in {share:.0%}")
+        for column, low, high in limits.ranges()
+        if column in names
+    ]
+
+
+def _range(low: float | None, high: float | None) -> str:
+    if low is None or high is None:
+        return f"{high:g} or less" if low is None else f"{low:g} or more"
+    return f"{low:g} to {high:g}"
+
+
 def split_outcomes(split: pd.DataFrame, clips: pd.DataFrame) -> list[Outcome]:
     """Nobody who is tested on was trained on; parts lie inside their clips and don't overlap."""
     whole = split[split["by"] != "time"]
@@ -152,7 +169,7 @@ def _side_by_side(pairs: pd.DataFrame) -> list[Offender]:
     worst = pairs.sort_values(["distance", "matched"], ascending=[True, False]).to_dict("records")
     return [
         Offender(clip=str(row[clip]), frame=int(row[frame]),
-                 value=f"{row['matched']} of {row['of']} frames alike, {row['distance']} of {duplicates.BITS} bits apart")
+                 value=f"{row['matched']} of {row['of']} frames match, here {row['distance']} bits differ")
         for row in worst
         for clip, frame in (("clip", "frame"), ("other", "other_frame"))
     ]  # fmt: skip

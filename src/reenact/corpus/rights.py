@@ -54,7 +54,9 @@ def rights_of(clips: pd.DataFrame) -> dict[str, Any]:
     for name in FACTS:
         texts = clips[name] if name in clips else pd.Series("", index=clips.index)
         texts = texts.fillna("").astype(str).str.strip().where(stated(texts), NOT_STATED)
-        counted = clips.assign(text=texts).groupby("text").agg(clips=("clip", "size"), identities=("identity", "nunique"))
+        counted = (
+            clips.assign(text=texts).groupby("text").agg(clips=("clip", "size"), identities=("identity", "nunique"))
+        )
         entries = [{"text": str(text), **{key: int(row[key]) for key in row.index}} for text, row in counted.iterrows()]
         record[name] = _most(sorted(entries, key=lambda entry: (-int(entry["clips"]), str(entry["text"]))))
     order = [NOT_STATED, *(name for name, _ in _STRICTNESS[:2]), "unclear", *(name for name, _ in _STRICTNESS[2:])]
@@ -84,7 +86,9 @@ def _most(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _few(texts: list[str], most: int = 5) -> str:
-    return ", ".join(texts[:most]) + (f" and {len(texts) - most} more" if len(texts) > most else "") if texts else "none"
+    return (
+        ", ".join(texts[:most]) + (f" and {len(texts) - most} more" if len(texts) > most else "") if texts else "none"
+    )
 
 
 def _plain(values: pd.Series) -> pd.Series:

@@ -51,8 +51,8 @@ def with_pose(image: Image, pose: NDArray[np.floating], *, origin: tuple[float, 
     tips = [turned @ np.array(axis) for axis in ((1.0, 0, 0), (0, 1.0, 0), (0, 0, -1.0))]
     for tip, colour in sorted(zip(tips, _AXES, strict=True), key=lambda pair: -pair[0][2]):
         ends = [_pixels(start), _pixels(start + tip[:2] * side * 0.3)]
-        cv2.line(drawn, *ends, (0, 0, 0), max(2, side // 45), cv2.LINE_AA, _SHIFT)
-        cv2.line(drawn, *ends, colour, max(1, side // 80), cv2.LINE_AA, _SHIFT)
+        for ink, width in (((0, 0, 0), max(2, side // 45)), (colour, max(1, side // 80))):
+            cv2.line(drawn, ends[0], ends[1], ink, width, cv2.LINE_AA, _SHIFT)
     return drawn
 
 

@@ -78,9 +78,7 @@ def rows(header: Sequence[str], lines: Iterable[tuple[str, Sequence[str]]], *, t
     return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
-def picture(
-    image: NDArray[np.uint8], *, alt: str, kind: str = "", photo: bool = True, quality: int = 90
-) -> str:
+def picture(image: NDArray[np.uint8], *, alt: str, kind: str = "", photo: bool = True, quality: int = 90) -> str:
     """An RGB uint8 (H, W, 3) picture inside the page: JPEG for photographs, else PNG."""
     bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
     name, extra = (".jpg", [cv2.IMWRITE_JPEG_QUALITY, quality]) if photo else (".png", [])

@@ -46,7 +46,7 @@ def _figures(outcome: Outcome, corpus: Corpus) -> Iterator[str]:
             image, frame = found
             name = f"{offender.clip}, frame {frame}"
             words = "<br>".join(html.escape(text) for text in (offender.clip, f"frame {frame}", offender.value) if text)
-            yield f'<figure>{picture(image, alt=name, quality=80)}<figcaption>{words}</figcaption></figure>'
+            yield f"<figure>{picture(image, alt=name, quality=80)}<figcaption>{words}</figcaption></figure>"
 
 
 def _look(offender: Offender, corpus: Corpus, *, labelled: bool) -> tuple[Image, int] | None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal, Self
 from pydantic import Field, model_validator
 
 from reenact.config import Settings
+from reenact.corpus.frame_limits import FrameLimits
 from reenact.errors import ValidationFailed
 from reenact.stages.result import StageResult
 
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from reenact.corpus.checks import Outcome
-    from reenact.corpus.corpus import Corpus
 
 
 class SplitSettings(Settings):
@@ -33,12 +33,19 @@ class SplitSettings(Settings):
         return self
 
 
+class QualityLimits(FrameLimits):
+    """Limits that most frames have to keep."""
+
+    share: float = Field(default=0.9, ge=0, le=1)  # of the frames
+
+
 class CriticalSettings(Settings):
     """What stops the run."""
 
     min_clips: int = Field(default=1, ge=1)
     min_found: float = Field(default=0.5, ge=0, le=1)  # share of all frames with landmarks
     max_fit_error: float = Field(default=0.5, gt=0)  # outer eye distances, for 95 % of found frames
+    quality: QualityLimits = QualityLimits()
 
 
 class WarningSettings(Settings):
@@ -49,6 +56,7 @@ class WarningSettings(Settings):
     max_fit_error: float = Field(default=0.15, gt=0)  # outer eye distances, for 95 % of found frames
     max_lost: float = Field(default=0.5, ge=0, le=1)  # share of each clip's frames without a face
     max_quarantined: float = Field(default=0.2, ge=0, le=1)  # share of the files
+    quality: QualityLimits = QualityLimits()
 
 
 class DuplicateSettings(Settings):
@@ -93,7 +101,7 @@ def validate_data(
     (out / "stage.json").unlink(missing_ok=True)
     clips, labels, quarantined = _read(frames, landmarks, actions)
     corpus = Corpus(frames, landmarks=landmarks, actions=actions)
-    outcomes, split = _check(clips, labels, quarantined, settings, corpus)
+    outcomes, split = _check(clips, labels, quarantined, settings, frames)
     checks = outcomes_table(outcomes)
     write_table(out / "checks.parquet", checks, kind="checks")
     quality = label_quality(videos=videos, frames=frames, landmarks=landmarks, actions=actions)
@@ -174,19 +182,29 @@ def _check(
     labels: "pd.DataFrame",
     quarantined: Sequence[str],
     settings: ValidateDataSettings,
-    corpus: "Corpus",
+    frames: Path,
 ) -> tuple[list["Outcome"], "pd.DataFrame | None"]:
     from reenact.corpus import expectations
-    from reenact.corpus.checks import Check, custom, run_checks
+    from reenact.corpus.checks import Check, Level, custom, run_checks
     from reenact.corpus.duplicates import fingerprints, near_duplicates
     from reenact.corpus.splits import assign_splits
 
     critical, warning = settings.critical, settings.warning
     per_clip = expectations.per_clip(clips, labels)
     found = labels[labels["found"].astype(bool)]
+    quality_limits: tuple[tuple[Level, QualityLimits], ...] = (
+        ("critical", critical.quality),
+        ("warning", warning.quality),
+    )
+    quality = [
+        check
+        for level, limits in quality_limits
+        for check in expectations.quality_checks(labels.columns, limits, limits.share, level)
+    ]
     tables: list[tuple[str, pd.DataFrame, Sequence[Check], tuple[str, ...]]] = [
         ("clips", per_clip, expectations.clip_checks(critical.min_clips, warning, settings.require_rights), ("clip",)),
         ("frames", labels, expectations.frame_checks(critical.min_found), ("clip", "frame")),
+        ("quality", labels, quality, ("clip", "frame")),
         ("labels", found, expectations.label_checks(found.columns, critical.max_fit_error, warning.max_fit_error),
          ("clip", "frame")),
     ]  # fmt: skip
@@ -203,7 +221,7 @@ def _check(
     if split is not None:
         outcomes += expectations.split_outcomes(split, clips)
         if settings.duplicates.check:
-            prints = fingerprints(corpus, per_clip=settings.duplicates.per_clip)
+            prints = fingerprints(frames, per_clip=settings.duplicates.per_clip)
             pairs = near_duplicates(prints, distance=settings.duplicates.distance)
             outcomes += expectations.duplicate_outcomes(pairs, split, clips)
     return outcomes, split
