@@ -4,6 +4,7 @@ The "face" is a white square with a dark pattern, one per person; the detector f
 places the mean face of the shape model in the nearest one. Real detection is tested on rendered and real clips.
 """
 
+from contextlib import nullcontext
 from pathlib import Path
 
 import cv2
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 
 from reenact.faces.shape_model import shape_model
-from reenact.labelling import backends
+from reenact.labelling import backends, guarded
 from reenact.labelling.backend import Box, Detection
 
 Frame = np.ndarray
@@ -94,7 +95,8 @@ class SquarePredictor:
 
 @pytest.fixture
 def square_faces(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the stages use the stand-in backend; only with one worker, since other processes know nothing of it."""
+    """Let the stages use the stand-in backend, in this process: others know nothing of it."""
+    monkeypatch.setattr(guarded, "guarded_processes", lambda *_, **__: nullcontext(guarded.ThisProcess()))
     monkeypatch.setattr(backends, "detector", lambda *_: SquareDetector())
     monkeypatch.setattr(backends, "landmark_predictor", lambda *_: SquarePredictor())
     monkeypatch.setattr(backends, "backend_facts", lambda *_: {"backend": "squares"})

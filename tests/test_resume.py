@@ -10,10 +10,11 @@ import pandas as pd
 import pytest
 
 from reenact.errors import StorageError
-from s3_server import free_port
+from s3_server import free_port, s3
 from training_corpus import write_corpus
 from training_drill import doomed, make_guide, train_branch
 
+__all__ = ["s3"]
 BRANCH = "cgan-full-0"
 
 

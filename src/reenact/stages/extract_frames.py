@@ -16,7 +16,8 @@ from reenact.corpus.tables import read_table, write_table
 from reenact.corpus.video import Video, open_video
 from reenact.errors import BadInput
 from reenact.hashing import hash_code, hash_file, hash_json
-from reenact.labelling.shard_work import in_processes, keep_only, missing_shards, new_shard, shard_facts
+from reenact.labelling import guarded
+from reenact.labelling.shard_work import keep_only, missing_shards, new_shard, shard_facts
 from reenact.labelling.tracking import DetectSettings, Track
 from reenact.progress import progress
 from reenact.stages.fetch_data import QUARANTINE_COLUMNS
@@ -42,6 +43,7 @@ class ExtractFramesSettings(Settings):
     crop_scale: float = Field(
         default=2.5, ge=1, le=10
     )  # side of the crop in sizes of the landmarks' box, as in seed 000
+    patience: float = Field(default=60.0, gt=0)  # s without a new frame after which a video is given up
     backend: str = "dlib"
     detect: DetectSettings = DetectSettings()
 
@@ -126,28 +128,35 @@ def _extract_shards(
     store: Path | None,
 ) -> Iterator[str]:
     """Track clip by clip on all workers, then write shard by shard; a few shards at a time keeps memory bounded."""
-    while names := list(islice(waiting, max(1, runtime.workers))):
-        tasks = [
-            [
-                _ClipTask({str(k): v for k, v in row.items()}, videos / row["file"], settings)
-                for row in shards[name].to_dict("records")
+    with guarded.guarded_processes(runtime.workers, patience=settings.patience) as workers:
+        while names := list(islice(waiting, max(1, runtime.workers))):
+            tasks = [
+                [
+                    _ClipTask({str(k): v for k, v in row.items()}, videos / row["file"], settings)
+                    for row in shards[name].to_dict("records")
+                ]
+                for name in names
             ]
-            for name in names
-        ]
-        tracked = []
-        for result in in_processes(_track_clip, [task for group in tasks for task in group], runtime.workers):
-            tracked.append(result)
-            yield "tracked"
-        results = iter(tracked)
-        work = [
-            (out, store, name, [(task, next(results)) for task in group])
-            for name, group in zip(names, tasks, strict=True)
-        ]
-        for _ in in_processes(_write_shard, work, runtime.workers):
-            pass
+            tracked = []
+            for result in workers.map(_track_clip, [task for group in tasks for task in group], lost=_lost):
+                tracked.append(result)
+                yield "tracked"
+            results = iter(tracked)
+            work = [
+                (out, store, name, [(task, next(results)) for task in group])
+                for name, group in zip(names, tasks, strict=True)
+            ]
+            for _ in workers.map(_write_shard, work):
+                pass
 
 
-def _track_clip(task: _ClipTask) -> _Tracked:
+def _lost(task: _ClipTask, why: str) -> _Tracked:
+    """For a clip whose process hung or died: the file is at fault, and it stays unknown in what."""
+    sentence = f"{task.row['file']}: the process that read this video {why} Encode it again, or remove it."
+    return _Tracked(Track(), 25.0, 0, 0, refused=sentence)
+
+
+def _track_clip(task: _ClipTask, beat: guarded.Beat) -> _Tracked:
     """First pass: where is the face, frame by frame."""
     import cv2
 
@@ -161,7 +170,7 @@ def _track_clip(task: _ClipTask) -> _Tracked:
         with open_video(task.path) as video:
             facts = video.facts
             track = follow(
-                _numbered(video, settings),
+                _numbered(video, settings, beat),
                 fps=facts.fps,
                 detector=detector,
                 confirmer=backends.detector(settings.backend, settings.detect.confirm),
@@ -224,7 +233,7 @@ def _judged(task: _ClipTask, tracked: _Tracked, detector: str, expected: int) ->
     return _replaced(tracked, notes=tuple((task.row["clip"], note) for note in notes))
 
 
-def _write_shard(work: tuple[Path, Path | None, str, list[tuple[_ClipTask, _Tracked]]]) -> None:
+def _write_shard(work: tuple[Path, Path | None, str, list[tuple[_ClipTask, _Tracked]]], beat: guarded.Beat) -> None:
     """Second pass: cut out and store, then the shard's table."""
     out, store, name, clips = work
     quarantine: list[dict[str, str]] = []
@@ -244,14 +253,14 @@ def _write_shard(work: tuple[Path, Path | None, str, list[tuple[_ClipTask, _Trac
             with frame_writer(out, shard.name, codec=settings.codec, quality=settings.quality) as writer:
                 for task, tracked in usable:
                     start = len(writer)
-                    table = _store_clip(task, tracked, writer)
+                    table = _store_clip(task, tracked, writer, beat)
                     frame_rows.append(table)
                     rows.append(_clip_row(task, tracked, name, start, len(table)))
             write_rows(out, shard.name, pd.concat(frame_rows, ignore_index=True), kind="frames")
         shard.facts |= {"clips": rows, "quarantine": quarantine}
 
 
-def _store_clip(task: _ClipTask, tracked: _Tracked, writer: Any) -> pd.DataFrame:
+def _store_clip(task: _ClipTask, tracked: _Tracked, writer: Any, beat: guarded.Beat) -> pd.DataFrame:
     from reenact.labelling.crops import box_in_crop, cut_out, steady_crops
     from reenact.labelling.tracking import longest
 
@@ -261,7 +270,7 @@ def _store_clip(task: _ClipTask, tracked: _Tracked, writer: Any) -> pd.DataFrame
     wanted = {one.frame: (one, crop) for one, crop in zip(stretch, crops, strict=True)}
     rows = []
     with open_video(task.path) as video:
-        for number, image in _numbered(video, settings):
+        for number, image in _numbered(video, settings, beat):
             if number not in wanted:
                 continue
             one, crop = wanted[number]
@@ -321,8 +330,13 @@ def _summarise(out: Path, shards: Sequence[str], settings: ExtractFramesSettings
     )
 
 
-def _numbered(video: Video, settings: ExtractFramesSettings) -> "Iterator[tuple[int, Image]]":
-    taken = ((number, image) for number, image in enumerate(video) if number % settings.every == 0)
+def _numbered(video: Video, settings: ExtractFramesSettings, beat: guarded.Beat) -> "Iterator[tuple[int, Image]]":
+    def alive() -> "Iterator[Image]":
+        for image in video:
+            beat()
+            yield image
+
+    taken = ((number, image) for number, image in enumerate(alive()) if number % settings.every == 0)
     return islice(taken, settings.max_frames or None)
 
 

@@ -1,0 +1,83 @@
+"""Workers that hang or die cost their task alone."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from reenact.errors import BadInput, ReenactError
+from reenact.labelling.guarded import Beat, guarded_processes
+
+
+def work(task: str, beat: Beat) -> str:
+    what, _, rest = task.partition(":")
+    if what == "hang":
+        time.sleep(600)
+    elif what == "slow":
+        for _ in range(25):
+            time.sleep(0.1)
+            beat()
+    elif what == "crash":
+        os.kill(os.getpid(), signal.SIGSEGV)
+    elif what == "exit":
+        os._exit(3)
+    elif what == "killed_once" and not Path(rest).exists():
+        Path(rest).touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    elif what == "error":
+        raise BadInput("a sentence")
+    return f"done {task}"
+
+
+def lost(task: str, why: str) -> str:
+    return f"lost {task}: {why}"
+
+
+def test_who_hangs_or_dies_costs_its_task_alone(tmp_path: Path) -> None:
+    tasks = ["a", "hang", "slow", "crash", f"killed_once:{tmp_path}/flag", "exit", "b"]
+    with guarded_processes(2, patience=1.0) as workers:
+        results = list(workers.map(work, tasks, lost))
+        assert list(workers.map(work, ["c", "d"], lost)) == ["done c", "done d"]
+    assert [result.split()[0] for result in results] == ["done", "lost", "done", "lost", "done", "lost", "done"]
+    assert "no sign of life for 1 s" in results[1]
+    assert "SIGSEGV" in results[3]
+    assert "exit code 3" in results[5]
+
+
+def test_an_error_of_the_task_comes_through_and_a_death_without_an_answer_is_one() -> None:
+    with guarded_processes(1, patience=30.0) as workers:
+        with pytest.raises(BadInput, match="a sentence"):
+            list(workers.map(work, ["error"], lost))
+        with pytest.raises(ReenactError, match="A worker process died"):
+            list(workers.map(work, ["exit"]))
+
+
+def test_workers_end_with_a_parent_that_is_killed(tmp_path: Path) -> None:
+    code = (
+        "import sys, multiprocessing; from test_guarded import work; from reenact.labelling.guarded import *\n"
+        "if __name__ == '__main__':\n"
+        "    with guarded_processes(1, patience=30.0) as workers:\n"
+        "        list(workers.map(work, ['a']))\n"
+        "        print(multiprocessing.active_children()[0].pid, flush=True)\n"
+        "        list(workers.map(work, ['slow'] * 50))\n"
+    )
+    (tmp_path / "parent.py").write_text(code)
+    path = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
+    parent = subprocess.Popen(
+        [sys.executable, str(tmp_path / "parent.py")],
+        stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": path},
+    )  # fmt: skip
+    assert parent.stdout is not None
+    child = int(parent.stdout.readline())
+    parent.kill()
+    parent.wait()
+    for _ in range(100):
+        stat = Path(f"/proc/{child}/stat")
+        if not stat.exists() or stat.read_text().split()[2] == "Z":
+            return
+        time.sleep(0.1)
+    pytest.fail("the worker outlives its parent")
