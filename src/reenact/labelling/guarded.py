@@ -23,6 +23,7 @@ Result = TypeVar("Result")
 Beat = Callable[[], None]
 
 _BEAT = 0.5  # s between two signs of life, at least
+_START = 60.0  # s that a worker may need until it has loaded what its first task stands on
 _TRIES = 2  # of a task whose worker died: memory may have run out through another one's fault
 
 
@@ -123,7 +124,7 @@ class GuardedProcesses:
                 self._end(worker)
                 waiting.appendleft((number, task))
                 continue
-            worker.task, worker.heard = number, time.monotonic()
+            worker.task, worker.heard = number, time.monotonic() + _START
 
     def _start(self) -> _Worker:
         # Not forked: threads of OpenCV, BLAS or torch in the parent would make a forked child hang.
@@ -185,6 +186,7 @@ def _serve(connection: Connection) -> None:
     with suppress(EOFError, OSError):
         while True:
             function, task = connection.recv()
+            connection.send(("beat", None))
             try:
                 answer = ("result", function(task, beat))
             except (BrokenPipeError, KeyboardInterrupt):
@@ -203,7 +205,8 @@ def _end_with_parent() -> None:
     """Where the system can (Linux): a killed run leaves nobody who still writes when the next one starts."""
     with suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
-    if multiprocessing.parent_process() is not None and os.getppid() == 1:
+    parent = multiprocessing.parent_process()
+    if parent is not None and os.getppid() != parent.pid:
         os._exit(1)
 
 
