@@ -20,7 +20,8 @@ from reenact.corpus.tables import read_table
 from reenact.hashing import hash_tree
 from reenact.labelling.backend import Box
 from reenact.labelling.crops import Crop, cut_out, steady_crops
-from reenact.labelling.tracking import CutFinder, TrackedFrame
+from reenact.labelling.cuts import CutFinder
+from reenact.labelling.tracks import TrackedFrame
 from reenact.stages.extract_frames import ExtractFramesSettings, extract_frames, shard_list
 from reenact.stages.fetch_data import FetchDataSettings, fetch_data
 from reenact.stages.label_actions import LabelActionsSettings, label_actions

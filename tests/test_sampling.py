@@ -7,6 +7,7 @@ import torch
 from reenact.corpus.corpus import Corpus
 from reenact.corpus.sampling import Sampler, flip_label, resized
 from reenact.corpus.splits import Part, read_parts
+from reenact.corpus.tables import read_table, write_table
 from reenact.errors import BadInput
 from reenact.faces.landmarks import FLIP
 from training_corpus import landmarks_of, picture, write_corpus
@@ -147,6 +148,19 @@ def test_cross_pairs_have_another_identity_as_driver(corpus, train):
     plain = Sampler(corpus, train, size=16, seed=0, pairs="cross", flip=False).batch(range(30))
     assert (plain.target.landmarks[:, 0, 0] * 100).round().int().tolist() == people
     assert [sampler.identities[i] for i in batch.identity] == [sampler.draw(n).clip.identity for n in range(30)]
+
+
+def test_two_tracks_of_one_video_make_no_cross_pair(tmp_path):
+    folders = write_corpus(tmp_path / "tracks")
+    table = read_table(folders["frames"] / "clips.parquet", kind="clips")
+    table["person"] = ["person-0", "person-0", "person-2", "person-3"]
+    write_table(folders["frames"] / "clips.parquet", table, kind="clips")
+    corpus = Corpus(folders["frames"], landmarks=folders["landmarks"])
+    parts = read_parts(folders["validated"], "train")
+    for draw in map(Sampler(corpus, parts, size=16, seed=0, pairs="cross").draw, range(100)):
+        assert draw.clip.person != draw.driver.person
+    with pytest.raises(BadInput, match="two identities"):
+        Sampler(corpus, parts[:2], size=16, seed=0, pairs="cross")
 
 
 def test_a_clip_too_short_is_left_out_with_a_sentence(corpus, train):

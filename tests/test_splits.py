@@ -125,3 +125,21 @@ def test_parts_are_read_back(tmp_path):
     assert [part.clip for part in parts["val"]] == ["ana-0", "ben-0"]
     assert all(0 <= part.start < part.stop <= 500 for group in parts.values() for part in group)
     assert split_kind(tmp_path) == "seen identities"
+
+
+def test_all_tracks_of_a_video_lie_in_one_split_whoever_they_show():
+    videos = clips(PEOPLE).assign(person=PEOPLE)
+    tracks = videos.assign(clip=videos["clip"] + "~2", identity=videos["clip"] + "~2")
+    table = assign_splits(pd.concat([videos, tracks]), val=0.3, test=0.3, salt="x")
+    assert len(table) == 120
+    assert (table.groupby("person")["split"].nunique() == 1).all()
+    alone = assign_splits(videos, val=0.3, test=0.3, salt="x").set_index("person")["split"]
+    assert table.set_index("person")["split"].loc[list(alone.index)].groupby(level=0).first().equals(alone)
+
+
+def test_a_listed_clips_other_tracks_follow_it():
+    table = clips(["a", "b", "c"], official="train").assign(person=["a", "a", "c"])
+    table.loc[1, "official_split"] = ""
+    table.loc[2, "official_split"] = "test"
+    split = assign_splits(table, val=0.0, test=0.3, salt="x").set_index("identity")["split"]
+    assert dict(split) == {"a": "train", "b": "train", "c": "test"}

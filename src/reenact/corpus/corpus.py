@@ -25,10 +25,15 @@ POSE = ("pitch", "yaw", "roll")
 
 @dataclass(frozen=True, kw_only=True)
 class Clip:
-    """One video (track) of one identity: rows [start, start + count) of its shard."""
+    """One video (track) of one identity: rows [start, start + count) of its shard.
+
+    `person` is the identity that its video has. Tracks of one video that nobody recognised differ in identity and may
+    still show the same one: they make no pair of two people.
+    """
 
     clip: str
     identity: str
+    person: str
     shard: str
     start: int
     count: int
@@ -50,6 +55,7 @@ class Corpus:
             Clip(
                 clip=str(row["clip"]),
                 identity=str(row["identity"]),
+                person=str(row.get("person", row["identity"])),
                 shard=str(row["shard"]),
                 start=int(row["start"]),
                 count=int(row["count"]),

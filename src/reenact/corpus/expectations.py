@@ -124,7 +124,7 @@ def split_outcomes(split: pd.DataFrame, clips: pd.DataFrame) -> list[Outcome]:
     outside = split[(split["start"] < 0) | (split["stop"] > count) | (split["start"] >= split["stop"])]
     ordered = split.sort_values(["clip", "start"])
     overlap = ordered[ordered["start"] < ordered.groupby("clip")["stop"].shift()]
-    contents = clips.groupby("sha256")["identity"].unique()
+    contents = clips.assign(person=clips["clip"].map(people_of(clips))).groupby("sha256")["person"].unique()
     copies = [" and ".join(map(str, names)) for names in contents if len(names) > 1]
     return [
         custom("split", "every identity is in one split", "critical", bad=leaks, of=whole["identity"].nunique()),

@@ -76,7 +76,7 @@ class Sampler:
         self.identities = sorted({part.clip.identity for part in self.parts})
         if not self.parts:
             raise BadInput(f"none of {len(parts)} clips has {needed} frames with landmarks: nothing to train on.")
-        if pairs == "cross" and len(self.identities) < 2:
+        if pairs == "cross" and len({part.clip.person for part in self.parts}) < 2:
             raise BadInput("pairs of two identities need two identities with usable frames, there is one.")
         self._ends = np.cumsum([len(part.frames) for part in self.parts])
 
@@ -96,7 +96,7 @@ class Sampler:
         else:
             frames = random.choice(part.frames, wanted, replace=False).tolist()
             driver = self._part(random)
-            while driver.clip.identity == part.clip.identity:
+            while driver.clip.person == part.clip.person:
                 driver = self._part(random)
             target = int(random.choice(driver.frames))
         third = frames.pop() if self.third else None

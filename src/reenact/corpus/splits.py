@@ -1,7 +1,9 @@
 """Who is trained on, chosen on and tested on: the data set's official list, else by identity, else by time.
 
-By identity, a stable hash decides alone, so that new data never moves anybody. With few identities each clip is cut in
-time instead, with a gap between the parts; then all identities are seen in training and tables have to say so.
+By identity, a stable hash decides alone, so that new data never moves anybody. All tracks of a video go where its
+`person` goes, whoever they show: nobody is trained on as one identity and tested on as another. With few identities
+each clip is cut in time instead, with a gap between the parts; then all identities are seen in training and tables have
+to say so.
 """
 
 import hashlib
@@ -16,7 +18,7 @@ from reenact.corpus.tables import read_table
 from reenact.errors import ValidationFailed
 
 SPLITS = ("train", "val", "test")
-COLUMNS = ("clip", "identity", "split", "start", "stop", "by")
+COLUMNS = ("clip", "identity", "person", "split", "start", "stop", "by")
 _SHORTEST_PART = 2  # frames: source and target of a pair are two frames
 
 
@@ -41,23 +43,30 @@ def assign_splits(
 
     Raises ValidationFailed for an unknown official split and where a wanted split is left empty.
     """
+    clips = clips.assign(person=persons(clips))
     official = _official(clips, val=val, salt=salt)
-    by_time = official is None and clips["identity"].nunique() < min_identities
+    by_time = official is None and clips["person"].nunique() < min_identities
     rows: list[dict[str, Any]] = []
     for facts in clips.to_dict("records"):
-        clip, identity, count = str(facts["clip"]), str(facts["identity"]), int(facts["count"])
+        clip, person, count = str(facts["clip"]), str(facts["person"]), int(facts["count"])
         if by_time:
             gap = math.ceil(gap_seconds * float(facts["fps"]))
             cuts, by = cut_by_time(count, val=val, test=test, gap=gap), "time"
         elif official and clip in official:
             cuts, by = {official[clip]: (0, count)}, "official"
         else:
-            cuts, by = {split_of(identity, val=val, test=test, salt=salt): (0, count)}, "identity"
+            cuts, by = {split_of(person, val=val, test=test, salt=salt): (0, count)}, "identity"
         for split, (start, stop) in cuts.items():
-            rows.append({"clip": clip, "identity": identity, "split": split, "start": start, "stop": stop, "by": by})
+            rows.append({"clip": clip, "identity": str(facts["identity"]), "person": person, "split": split,
+                         "start": start, "stop": stop, "by": by})  # fmt: skip
     table = pd.DataFrame(rows, columns=list(COLUMNS))
     _refuse_empty(table, clips, val=val, test=test, by_time=by_time)
     return table
+
+
+def persons(clips: pd.DataFrame) -> pd.Series:
+    """By whom clips are split: the identity their video has, also where a track shows somebody else."""
+    return clips["person" if "person" in clips else "identity"].astype(str)
 
 
 def position(identity: str, salt: str) -> float:
@@ -120,13 +129,13 @@ def _official(clips: pd.DataFrame, *, val: float, salt: str) -> dict[str, str] |
     if unknown:
         clip = listed[listed["official_split"] == unknown[0]].iloc[0]["clip"]
         raise ValidationFailed(f'{clip}: official split "{unknown[0]}" is unknown; use {", ".join(SPLITS)}, or none.')
-    by_identity = listed.drop_duplicates("identity").set_index("identity")["official_split"].to_dict()
+    by_person = listed.drop_duplicates("person").set_index("person")["official_split"].to_dict()
     own = listed.set_index("clip")["official_split"].to_dict()
     carve = "val" not in own.values() and val > 0
     result = {}
-    for clip, identity in zip(clips["clip"].astype(str), clips["identity"].astype(str), strict=True):
-        split = own.get(clip, by_identity.get(identity))
-        if split == "train" and carve and position(identity, salt) < val:
+    for clip, person in zip(clips["clip"].astype(str), clips["person"], strict=True):
+        split = own.get(clip, by_person.get(person))
+        if split == "train" and carve and position(person, salt) < val:
             split = "val"
         if split is not None:
             result[clip] = split
@@ -138,7 +147,7 @@ def _refuse_empty(table: pd.DataFrame, clips: pd.DataFrame, *, val: float, test:
     empty = [name for name in SPLITS if wanted[name] > 0 and not (table["split"] == name).any()]
     if not empty:
         return
-    identities = sorted(set(clips["identity"].astype(str)))
+    identities = sorted(set(clips["person"]))
     what = f"The {' and '.join(empty)} split is empty with {len(clips)} clips of {len(identities)} identities."
     if by_time:
         longest = float((clips["count"] / clips["fps"]).max()) if len(clips) else 0.0

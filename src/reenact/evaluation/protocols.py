@@ -47,6 +47,7 @@ class _Person:
     """One identity of a split: its usable frames and the frames chosen for it."""
 
     identity: str
+    person: str  # of the video: two of one person make no pair of two people
     frames: tuple[Frame, ...]
     pairs: tuple[tuple[Frame, Frame], ...]  # (source, driving) of one clip
 
@@ -118,7 +119,8 @@ def _people(
         share = -(-counts.sources // len(clips))  # the sources are spread over the clips
         queues = [_queue(frames, elsewhere, share, rng) for frames, elsewhere in clips]
         pairs = [queue[i] for i in range(wanted) for queue in queues if i < len(queue)][:wanted]
-        people.append(_Person(identity, tuple(frame for frames, _ in clips for frame in frames), tuple(pairs)))
+        everything = tuple(frame for frames, _ in clips for frame in frames)
+        people.append(_Person(identity, corpus.by_name[everything[0][0]].person, everything, tuple(pairs)))
     return people
 
 
@@ -146,7 +148,7 @@ def _place(part: Part) -> tuple[str, str, int]:
 
 def _cross(people: list[_Person], count: int, seed: int) -> list[tuple[str, _Person, Frame, _Person, Frame, Frame]]:
     """Every person is source and driver equally often: in a round of a shuffled ring each drives the k-th next."""
-    if len(people) < 2:
+    if len({person.person for person in people}) < 2:
         return []
     rng = _rng(seed, "cross")
     ring = [people[i] for i in rng.permutation(len(people))]
@@ -155,6 +157,8 @@ def _cross(people: list[_Person], count: int, seed: int) -> list[tuple[str, _Per
     for round_ in range(count):
         for place, source in enumerate(ring):
             driver = ring[(place + steps[round_ % len(steps)]) % len(ring)]
+            if driver.person == source.person:
+                continue
             a = source.sources[round_ % len(source.sources)]
             b = driver.drivings[round_ % len(driver.drivings)]
             rows.append(("cross", source, a, driver, b, NO_FRAME))
@@ -162,15 +166,15 @@ def _cross(people: list[_Person], count: int, seed: int) -> list[tuple[str, _Per
 
 
 def _lsim(corpus: Corpus, people: list[_Person], count: int) -> list[tuple[str, _Person, Frame, _Person, Frame, Frame]]:
-    if len(people) < 2:
+    if len({person.person for person in people}) < 2:
         return []
     owners = [person for person in people for _ in person.frames]
     frames = [frame for person in people for frame in person.frames]
     actions = np.stack([_actions(corpus, frame) for frame in frames])
-    names = np.array([owner.identity for owner in owners])
+    names = np.array([owner.person for owner in owners])
     rows = []
     for person in people:
-        others = np.flatnonzero(names != person.identity)
+        others = np.flatnonzero(names != person.person)
         for source, truth in person.pairs[:count]:
             distances = np.linalg.norm(actions[others] - _actions(corpus, truth), axis=1)
             nearest = others[int(distances.argmin())]

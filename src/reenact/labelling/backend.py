@@ -64,3 +64,11 @@ class LandmarkPredictor(Protocol):
     name: str
 
     def __call__(self, gray: Gray, box: Box) -> Points: ...
+
+
+class Recogniser(Protocol):
+    """Tells people apart: an embedding of a face, near for one person and far for two."""
+
+    name: str
+
+    def __call__(self, image: NDArray[np.uint8], landmarks: Points) -> NDArray[np.float64]: ...

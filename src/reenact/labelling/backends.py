@@ -4,7 +4,7 @@ from functools import cache
 
 from reenact.config import nearest
 from reenact.errors import SettingsError
-from reenact.labelling.backend import Detector, LandmarkPredictor
+from reenact.labelling.backend import Detector, LandmarkPredictor, Recogniser
 
 LANDMARK_BACKENDS = ("dlib",)
 
@@ -25,6 +25,14 @@ def landmark_predictor(name: str = "dlib") -> LandmarkPredictor:
     from reenact.labelling.dlib_backend import DlibLandmarks
 
     return DlibLandmarks()
+
+
+@cache
+def recogniser() -> Recogniser:
+    """The network that tells people apart."""
+    from reenact.labelling.dlib_backend import DlibRecognition
+
+    return DlibRecognition()
 
 
 def backend_facts(name: str = "dlib") -> dict[str, str]:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from reenact.corpus.shards import Image
 from reenact.labelling.backend import Box, Gray, LandmarkPredictor
-from reenact.labelling.tracking import TrackedFrame
+from reenact.labelling.tracks import TrackedFrame
 
 # Seconds over which centre and size are smoothed: the centre follows the head's motion and not the landmarks' noise,
 # the size only a walk towards the camera, not an opened mouth.

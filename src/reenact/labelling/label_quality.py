@@ -59,22 +59,22 @@ class _Kept:
     def add(
         self, clips: pd.DataFrame, table: pd.DataFrame, labels: Labels, found: NDArray[np.bool_], truths: dict[str, Any]
     ) -> None:
-        """Take the clips of one shard that have a truth."""
+        """Take the clips of one shard that have a truth; all tracks of a video show the one person drawn."""
         number = table["frame"].to_numpy(dtype=np.int64)
-        for clip in clips.to_dict("records"):
-            truth = truths.get(str(clip["file"]))
+        for file, tracks in clips.groupby("file"):
+            truth = truths.get(str(file))
             if truth is None:
                 continue
-            rows = np.flatnonzero((table["clip"] == clip["clip"]).to_numpy() & (number < len(truth)))
+            rows = np.flatnonzero(table["clip"].isin(tracks["clip"]).to_numpy() & (number < len(truth)))
             steps = np.diff(np.unique(number[rows]))
             self.every = int(steps.min()) if len(steps) else self.every
             good = rows[found[rows]]
             self.ours.append(labels.at(good))
             self.true.append(truth.at(number[good]))
-            self.clip.append(np.full(len(good), str(clip["clip"])))
-            read = np.arange(int(clip["frames_read"])) * self.every
+            self.clip.append(table["clip"].to_numpy(dtype=str)[good])
+            read = np.arange(int(tracks["frames_read"].max())) * self.every
             self._watch(truth, read[read < len(truth)], number[rows], number[good])
-            self.files.add(str(clip["file"]))
+            self.files.add(str(file))
 
     def lost(self, truths: dict[str, Any]) -> None:
         """The videos that left no clip: their faces were there, and not found."""

@@ -1,5 +1,6 @@
 """Videos in, square face crops out: detect, track, cut out, a shard of clips at a time."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -17,8 +18,12 @@ from reenact.corpus.video import Video, open_video
 from reenact.errors import BadInput
 from reenact.hashing import hash_code, hash_file, hash_json
 from reenact.labelling import guarded
+from reenact.labelling.finding import DetectSettings
+from reenact.labelling.quality import QUALITY, quality
+from reenact.labelling.recognition import recognised
 from reenact.labelling.shard_work import keep_only, missing_shards, new_shard, shard_facts
-from reenact.labelling.tracking import DetectSettings, Track
+from reenact.labelling.tracking import TrackSettings
+from reenact.labelling.tracks import Followed, Named, choose_tracks, lanes, track_notes
 from reenact.progress import progress
 from reenact.stages.fetch_data import QUARANTINE_COLUMNS
 from reenact.stages.result import StageResult
@@ -46,6 +51,7 @@ class ExtractFramesSettings(Settings):
     patience: float = Field(default=60.0, gt=0)  # s without a new frame after which a video is given up
     backend: str = "dlib"
     detect: DetectSettings = DetectSettings()
+    tracks: TrackSettings = TrackSettings()
 
 
 @dataclass(frozen=True)
@@ -59,10 +65,11 @@ class _ClipTask:
 class _Tracked:
     """What one pass over a video found; `refused` is the sentence if the clip can't be used."""
 
-    track: Track
     fps: float
     width: int
     height: int
+    clips: tuple[Named, ...] = ()
+    frames_read: int = 0
     notes: tuple[tuple[str, str], ...] = ()
     refused: str = ""
 
@@ -153,7 +160,7 @@ def _extract_shards(
 def _lost(task: _ClipTask, why: str) -> _Tracked:
     """For a clip whose process hung or died: the file is at fault, and it stays unknown in what."""
     sentence = f"{task.row['file']}: the process that read this video {why} Encode it again, or remove it."
-    return _Tracked(Track(), 25.0, 0, 0, refused=sentence)
+    return _Tracked(25.0, 0, 0, refused=sentence)
 
 
 def _track_clip(task: _ClipTask, beat: guarded.Beat) -> _Tracked:
@@ -163,23 +170,26 @@ def _track_clip(task: _ClipTask, beat: guarded.Beat) -> _Tracked:
     from reenact.labelling import backends
     from reenact.labelling.tracking import follow
 
-    settings, nothing = task.settings, _Tracked(Track(), 25.0, 0, 0)
+    settings, nothing = task.settings, _Tracked(25.0, 0, 0)
     try:
         detector = backends.detector(settings.backend, settings.detect.threshold)
         predictor = backends.landmark_predictor(settings.backend)
         with open_video(task.path) as video:
             facts = video.facts
-            track = follow(
+            followed = follow(
                 _numbered(video, settings, beat),
-                fps=facts.fps,
+                fps=facts.fps / settings.every,
                 detector=detector,
                 confirmer=backends.detector(settings.backend, settings.detect.confirm),
                 predictor=predictor,
                 settings=settings.detect,
+                tracks=settings.tracks,
+                recogniser=None if settings.tracks.recognise == "never" else backends.recogniser(),
             )
-        tracked = _Tracked(track, facts.fps, facts.width, facts.height)
+        tracked = _Tracked(facts.fps, facts.width, facts.height, frames_read=followed.frames_read)
         expected = -(-facts.frames // settings.every)
-        return _judged(task, tracked, detector.name, min(expected, settings.max_frames or expected))
+        expected = min(expected, settings.max_frames or expected)
+        return _judged(task, tracked, followed, detector.name, expected)
     except BadInput as error:
         return _replaced(nothing, refused=_named(task, str(error)))
     except cv2.error as error:
@@ -188,49 +198,46 @@ def _track_clip(task: _ClipTask, beat: guarded.Beat) -> _Tracked:
         )
 
 
-def _judged(task: _ClipTask, tracked: _Tracked, detector: str, expected: int) -> _Tracked:
-    """Add the sentences: why a clip can't be used, or what of it is left out."""
-    from reenact.labelling.tracking import longest
-
-    settings, track, file = task.settings, tracked.track, task.row["file"]
-    if not track.frames_read:
+def _judged(task: _ClipTask, tracked: _Tracked, followed: Followed, detector: str, expected: int) -> _Tracked:
+    """Choose the tracks that become clips, and add the sentences: why none does, or what is left out."""
+    settings, read, file = task.settings, followed.frames_read, task.row["file"]
+    if not read:
         return _replaced(
             tracked, refused=f"{file}: not one frame could be decoded (a damaged or cut-off video). Copy it again."
         )
-    if not track.stretches:
+    if not followed.tracks:
         smaller = max(20, settings.detect.min_face // 2)
         return _replaced(
             tracked,
-            refused=f"{file}: no face found in {track.frames_read} frames (detector {detector}, smallest face "
+            refused=f"{file}: no face found in {read} frames (detector {detector}, smallest face "
             f"{settings.detect.min_face} px). Try extract_frames.detect.min_face: {smaller}, or remove the clip.",
         )
-    best = longest(track)
-    kept = track.stretches[best]
-    if len(kept) < settings.min_frames:
+    followed, clips = _chosen(followed, tracked.fps, settings)
+    if not clips:
+        most = max(len(track.frames) for track in followed.tracks)
         return _replaced(
             tracked,
-            refused=f"{file}: a face in only {len(kept)} of {track.frames_read} frames, a clip needs "
+            refused=f"{file}: a face in only {most} of {read} frames, a clip needs "
             f"{settings.min_frames} (extract_frames.min_frames). Use a longer video, or remove the clip.",
         )
-    notes = []
-    if track.faces > 1:
+    notes = track_notes(followed, clips, video=task.row["clip"], people=settings.tracks.people)
+    if read < 0.98 * expected - 2:
         notes.append(
-            f"{file}: {track.faces} faces at frame {track.faces_at}; the largest, most central one is followed. "
-            "Cut the video to one person if that is the wrong one."
+            f"only {read} of {expected} frames could be decoded (the video is damaged or cut off); those are used."
         )
-    for number, stretch in enumerate(track.stretches):
-        if number != best:
-            why = track.starts[max(number, best) if abs(number - best) == 1 else number]
-            notes.append(
-                f"{file}: frames {stretch[0].frame} to {stretch[-1].frame} left out ({why}): the longest stretch, "
-                f"frames {kept[0].frame} to {kept[-1].frame}, is the clip. Cut the video there to use both."
-            )
-    if track.frames_read < 0.98 * expected - 2:
-        notes.append(
-            f"{file}: only {track.frames_read} of {expected} frames could be decoded (the video is damaged or cut "
-            "off); those are used."
-        )
-    return _replaced(tracked, notes=tuple((task.row["clip"], note) for note in notes))
+    return _replaced(
+        tracked, clips=tuple(clips), notes=tuple((task.row["clip"], f"{file}: {note}") for note in notes)
+    )  # fmt: skip
+
+
+def _chosen(followed: Followed, fps: float, settings: ExtractFramesSettings) -> tuple[Followed, list[Named]]:
+    """Tracks that are one person each, and those of them that are long enough."""
+    tracks, people = settings.tracks, None
+    if tracks.recognise != "never":
+        followed, people = recognised(followed, limit=tracks.distance, across=tracks.recognise == "across")
+    others = max(settings.min_frames, math.ceil(tracks.min_seconds * fps / settings.every))
+    chosen = choose_tracks(followed.tracks, people, main_frames=settings.min_frames, other_frames=others)
+    return followed, chosen
 
 
 def _write_shard(work: tuple[Path, Path | None, str, list[tuple[_ClipTask, _Tracked]]], beat: guarded.Beat) -> None:
@@ -252,47 +259,64 @@ def _write_shard(work: tuple[Path, Path | None, str, list[tuple[_ClipTask, _Trac
             frame_rows: list[pd.DataFrame] = []
             with frame_writer(out, shard.name, codec=settings.codec, quality=settings.quality) as writer:
                 for task, tracked in usable:
-                    start = len(writer)
-                    table = _store_clip(task, tracked, writer, beat)
-                    frame_rows.append(table)
-                    rows.append(_clip_row(task, tracked, name, start, len(table)))
+                    for lane in lanes(tracked.clips):
+                        start = len(writer)
+                        table = _store_clips(task, tracked, lane, writer, beat)
+                        frame_rows.append(table)
+                        rows += _clip_rows(task, tracked, lane, name, start, table)
             write_rows(out, shard.name, pd.concat(frame_rows, ignore_index=True), kind="frames")
         shard.facts |= {"clips": rows, "quarantine": quarantine}
 
 
-def _store_clip(task: _ClipTask, tracked: _Tracked, writer: Any, beat: guarded.Beat) -> pd.DataFrame:
+def _store_clips(
+    task: _ClipTask, tracked: _Tracked, lane: list[Named], writer: Any, beat: guarded.Beat
+) -> pd.DataFrame:
+    """Cut out the tracks of a lane, one after the other in one pass over the video; a row per frame."""
     from reenact.labelling.crops import box_in_crop, cut_out, steady_crops
-    from reenact.labelling.tracking import longest
 
     settings = task.settings
-    stretch = tracked.track.stretches[longest(tracked.track)]
-    crops = steady_crops(stretch, fps=tracked.fps, scale=settings.crop_scale)
-    wanted = {one.frame: (one, crop) for one, crop in zip(stretch, crops, strict=True)}
+    wanted: dict[int, Any] = {}
+    for named in lane:
+        crops = steady_crops(named.track.frames, fps=tracked.fps, scale=settings.crop_scale)
+        wanted |= {one.frame: (named, one, crop) for one, crop in zip(named.track.frames, crops, strict=True)}
     rows = []
     with open_video(task.path) as video:
         for number, image in _numbered(video, settings, beat):
             if number not in wanted:
                 continue
-            one, crop = wanted[number]
-            writer.append(cut_out(image, crop, settings.size))
+            named, one, crop = wanted[number]
+            picture = cut_out(image, crop, settings.size)
+            writer.append(picture)
             box = box_in_crop(one.box, crop)
-            rows.append((task.row["clip"], number, number / tracked.fps, crop.x, crop.y, crop.side, box.x0, box.y0,
-            box.x1, box.y1,
-                         one.score))  # fmt: skip
-            if number == stretch[-1].frame:
+            worth = quality(picture, box.scaled(settings.size), face_size=one.box.side, usual=named.track.colours)
+            rows.append((named.clip(task.row["clip"]), number, number / tracked.fps, crop.x, crop.y, crop.side,
+                         box.x0, box.y0, box.x1, box.y1, one.score, *worth.row()))  # fmt: skip
+            if number == lane[-1].track.last:
                 break
     names = ("clip", "frame", "time", "crop_x", "crop_y", "crop_side", "box_x0", "box_y0", "box_x1", "box_y1", "score")
-    return pd.DataFrame(rows, columns=list(names))
+    return pd.DataFrame(rows, columns=[*names, *QUALITY]).astype(dict.fromkeys(QUALITY, "float32"))
 
 
-def _clip_row(task: _ClipTask, tracked: _Tracked, shard: str, start: int, count: int) -> dict[str, Any]:
-    row, read = task.row, tracked.track.frames_read
+def _clip_rows(
+    task: _ClipTask, tracked: _Tracked, lane: list[Named], shard: str, start: int, table: pd.DataFrame
+) -> list[dict[str, Any]]:
+    row, rows = task.row, []
     facts = {name: row[name] for name in ("file", "sha256", "licence", "consent", "source", "official_split")}
-    return {
-        "clip": row["clip"], "identity": row["identity"], "shard": shard, "start": start, "count": count,
-        "fps": tracked.fps / task.settings.every, "width": tracked.width, "height": tracked.height,
-        "frames_read": read, "frames_lost": read - count, **facts,
-    }  # fmt: skip
+    counts = table["clip"].value_counts()
+    for named in lane:
+        clip = named.clip(row["clip"])
+        count = int(counts.get(clip, 0))
+        # One of several clips of a video is not lost where another is shown.
+        span = (named.track.last - named.track.first) // task.settings.every + 1
+        watched = tracked.frames_read if len(tracked.clips) == 1 else span
+        rows.append({
+            "clip": clip, "identity": named.identity(row["clip"], row["identity"]), "person": row["identity"],
+            "video": row["clip"], "shard": shard, "start": start, "count": count,
+            "fps": tracked.fps / task.settings.every, "width": tracked.width, "height": tracked.height,
+            "frames_read": tracked.frames_read, "frames_lost": watched - count, **facts,
+        })  # fmt: skip
+        start += count
+    return rows
 
 
 def _summarise(out: Path, shards: Sequence[str], settings: ExtractFramesSettings, made: int) -> StageResult:
@@ -305,7 +329,7 @@ def _summarise(out: Path, shards: Sequence[str], settings: ExtractFramesSettings
         reasons = "\n".join(row["reason"] for row in quarantine[:10])
         raise BadInput(f"{out}: not one of {len(quarantine)} clips can be used:\n{reasons}")
     columns = (
-        "clip", "identity", "shard", "start", "count", "fps", "file", "sha256", "width", "height",
+        "clip", "identity", "person", "video", "shard", "start", "count", "fps", "file", "sha256", "width", "height",
         "frames_read", "frames_lost", "licence", "consent", "source", "official_split",
     )  # fmt: skip
     write_table(out / "clips.parquet", pd.DataFrame(clips)[list(columns)], kind="clips")
