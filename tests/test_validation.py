@@ -185,9 +185,9 @@ def test_reports_say_how_good_labels_are_whether_or_not_the_data_was_validated(t
 
 def test_a_split_that_would_be_empty_is_a_critical_failure_with_advice(tmp_path):
     fake = Fake()
-    fake.clips["official_split"] = "train"
+    fake.clips["official_split"] = "test"
     arguments = fake.write(tmp_path)
-    with pytest.raises(ValidationFailed, match="test split is empty"):
+    with pytest.raises(ValidationFailed, match="train and val split is empty"):
         validate_data(**arguments)
 
 

@@ -5,7 +5,7 @@ import sys
 
 import typer
 
-from reenact.cli import pipeline, repro, show, stages
+from reenact.cli import data, pipeline, repro, show, stages
 from reenact.errors import ReenactError
 
 app = typer.Typer(
@@ -36,6 +36,7 @@ def options(
 
 
 show.add_to(app)
+data.add_to(app)
 stages.add_to(app)
 pipeline.add_to(app)
 repro.add_to(app)
