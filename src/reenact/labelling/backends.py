@@ -5,13 +5,14 @@ from functools import cache
 from reenact.config import nearest
 from reenact.errors import SettingsError
 from reenact.labelling.backend import Detector, LandmarkPredictor, Recogniser
+from reenact.labelling.synthetic.models import SyntheticModel, synthetic_facts
 
-LANDMARK_BACKENDS = ("dlib",)
+LANDMARK_BACKENDS = ("dlib", "synthetic")
 
 
 @cache
 def detector(name: str = "dlib", threshold: float = 0.0) -> Detector:
-    """The face detector of a backend."""
+    """The face detector of a backend: dlib's for all of them."""
     _known(name)
     from reenact.labelling.dlib_backend import DlibDetector
 
@@ -19,9 +20,13 @@ def detector(name: str = "dlib", threshold: float = 0.0) -> Detector:
 
 
 @cache
-def landmark_predictor(name: str = "dlib") -> LandmarkPredictor:
-    """The 68-point predictor of a backend."""
+def landmark_predictor(name: str = "dlib", model: SyntheticModel | None = None) -> LandmarkPredictor:
+    """The 68-point predictor of a backend; `model` is the file that `synthetic` reads, the released one without it."""
     _known(name)
+    if name == "synthetic":
+        from reenact.labelling.synthetic.backend import SyntheticLandmarks
+
+        return SyntheticLandmarks(model)
     from reenact.labelling.dlib_backend import DlibLandmarks
 
     return DlibLandmarks()
@@ -35,20 +40,18 @@ def recogniser() -> Recogniser:
     return DlibRecognition()
 
 
-def backend_facts(name: str = "dlib") -> dict[str, str]:
-    """Versions and hashes that labels of a backend depend on."""
+def backend_facts(name: str = "dlib", model: SyntheticModel | None = None) -> dict[str, str]:
+    """Versions and hashes that labels of a backend depend on, and under which licence they stand."""
     _known(name)
     import cv2
     import dlib
 
     from reenact.labelling.dlib_backend import LANDMARKS_FILE, model_sha256
 
-    return {
-        "backend": name,
-        "dlib": dlib.__version__,
-        "opencv": cv2.__version__,
-        "sha256": model_sha256(LANDMARKS_FILE),
-    }
+    common = {"backend": name, "dlib": dlib.__version__, "opencv": cv2.__version__}
+    if name == "synthetic":
+        return common | synthetic_facts(model)
+    return common | {"sha256": model_sha256(LANDMARKS_FILE)}
 
 
 def _known(name: str) -> None:
