@@ -4,7 +4,7 @@ Folders, each written by one stage, with a folder per shard (see docs/architectu
     frames/     SHARD/ frames.npy | frames.jpg + offsets.npy, rows.parquet; clips.parquet
     landmarks/  SHARD-KEY/ landmarks.npy (N, 68, 2) float32, found.npy (N,) bool
     actions/    SHARD-KEY/ rows.parquet (AU01.., pitch, yaw, roll), landmarks3d.npy, visibility.npy; shapes.parquet
-    validated/  split.parquet
+    validated/  split.parquet; SHARD/ usable.npy (N,) bool, where frames are passed over
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from reenact.corpus.shards import FrameReader, Image, open_frames, read_array, read_rows, read_stage
+from reenact.corpus.shards import FrameReader, Image, has_array, open_frames, read_array, read_rows, read_stage
 from reenact.corpus.tables import read_table
 from reenact.faces.actions import ACTION_UNITS
 
@@ -43,8 +43,15 @@ class Clip:
 class Corpus:
     """Read access to a corpus; label folders that were not made are None and may not be asked for."""
 
-    def __init__(self, frames: Path, *, landmarks: Path | None = None, actions: Path | None = None) -> None:
-        self.folders = {"frames": frames, "landmarks": landmarks, "actions": actions}
+    def __init__(
+        self,
+        frames: Path,
+        *,
+        landmarks: Path | None = None,
+        actions: Path | None = None,
+        validated: Path | None = None,
+    ) -> None:
+        self.folders = {"frames": frames, "landmarks": landmarks, "actions": actions, "validated": validated}
         self.facts = read_stage(frames, kind="frames")
         for kind in ("landmarks", "actions"):
             folder = self.folders[kind]
@@ -85,8 +92,12 @@ class Corpus:
         return self._rows("landmarks", "landmarks", clip)
 
     def found(self, clip: Clip) -> NDArray[np.bool_]:
-        """(count,): whether the landmarks of a frame can be trusted."""
-        return self._rows("landmarks", "found", clip)
+        """(count,): whether the landmarks of a frame can be trusted, and `validated` says nothing against its use."""
+        found: NDArray[np.bool_] = self._rows("landmarks", "found", clip)
+        validated = self.folders["validated"]
+        if validated is None or not has_array(validated, clip.shard, "usable"):
+            return found
+        return found & self._rows("validated", "usable", clip)
 
     def landmarks3d(self, clip: Clip) -> NDArray[np.float32]:
         """(count, 68, 3): x, y in crop coordinates, z in the same unit, away from the camera."""

@@ -73,7 +73,7 @@ def evaluate(
     if status["status"] != "trained":
         records.write_failed(out, branch=branch.name, reason=str(status.get("reason", "unknown")))
         return StageResult(stage="evaluate", notes=(f"{branch.name}: training failed, nothing to score",))
-    corpus = Corpus(frames, landmarks=landmarks, actions=actions)
+    corpus = Corpus(frames, landmarks=landmarks, actions=actions, validated=validated)
     pairs = _pairs(corpus, validated, settings)
     scored, drawing = _score(corpus, pairs, model, branch, settings, runtime)
     facts = {**drawing, "branch": branch.name, "system": branch.system, "variant": branch.variant,

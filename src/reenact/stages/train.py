@@ -176,7 +176,10 @@ def _training(
 
     needs_actions = set(system.labels) - {"landmarks"}
     corpus = Corpus(
-        folders["frames"], landmarks=folders["landmarks"], actions=folders["actions"] if needs_actions else None
+        folders["frames"],
+        landmarks=folders["landmarks"],
+        actions=folders["actions"] if needs_actions else None,
+        validated=folders["validated"],
     )
     parts = read_parts(folders["validated"], "train")
     samplers = {

@@ -49,7 +49,7 @@ def train_guide(
     from reenact.training.device import make_fabric
 
     (out / "stage.json").unlink(missing_ok=True)  # what stands here is not finished until it is written again
-    corpus = Corpus(frames, landmarks=landmarks, actions=actions)
+    corpus = Corpus(frames, landmarks=landmarks, actions=actions, validated=validated)
 
     def frames_of(split: str) -> LabelledFrames:
         parts, _ = usable_frames(corpus, read_parts(validated, split), needed=1)

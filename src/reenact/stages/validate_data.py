@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from reenact.corpus.checks import Outcome
+    from reenact.corpus.keep import Kept
 
 
 class SplitSettings(Settings):
@@ -73,6 +74,7 @@ class ValidateDataSettings(Settings):
     split: SplitSettings = SplitSettings()
     duplicates: DuplicateSettings = DuplicateSettings()
     require_rights: tuple[Literal["licence", "consent", "source", "contact"], ...] = ()  # critical where not stated
+    keep: FrameLimits = FrameLimits()  # frames beyond a limit are not used
     critical: CriticalSettings = CriticalSettings()
     warning: WarningSettings = WarningSettings()
 
@@ -88,11 +90,13 @@ def validate_data(
     from reenact.atomic import write_json
     from reenact.corpus.checks import outcomes_table
     from reenact.corpus.corpus import Corpus
+    from reenact.corpus.keep import keep_outcomes, kept_frames, write_usable
     from reenact.corpus.rights import rights_of
     from reenact.corpus.shards import read_stage, write_stage
     from reenact.corpus.tables import write_table
     from reenact.evaluation.data_facts import QUALITY, quality_records
     from reenact.labelling.label_quality import label_quality
+    from reenact.labelling.shard_work import keep_only
     from reenact.reports.thumbnails import exhibits
     from reenact.reports.validation import failures_text, write_validation
 
@@ -102,6 +106,8 @@ def validate_data(
     clips, labels, quarantined = _read(frames, landmarks, actions)
     corpus = Corpus(frames, landmarks=landmarks, actions=actions)
     outcomes, split = _check(clips, labels, quarantined, settings, frames)
+    kept = kept_frames(labels, settings.keep)
+    outcomes += keep_outcomes(kept, labels, split)
     checks = outcomes_table(outcomes)
     write_table(out / "checks.parquet", checks, kind="checks")
     quality = label_quality(videos=videos, frames=frames, landmarks=landmarks, actions=actions)
@@ -125,15 +131,19 @@ def validate_data(
             f"({worst['detail'] or worst['observed']}). All of them: {out / 'checks.parquet'} and validation.html."
         )
     write_table(out / "split.parquet", split, kind="split")
+    keep_only(out, write_usable(out, clips, labels, kept))
     by = ", ".join(sorted(set(split["by"])))
     write_stage(out, kind="validated", split_by=by, warnings=len(failed))
-    return _result(split, checks)
+    return _result(split, checks, kept)
 
 
-def _result(split: "pd.DataFrame", checks: "pd.DataFrame") -> StageResult:
+def _result(split: "pd.DataFrame", checks: "pd.DataFrame", kept: "Kept") -> StageResult:
     counts = {f"{name}_identities": float(part["identity"].nunique()) for name, part in split.groupby("split")}
     counts |= {"checks": float(len(checks)), "warnings": float((~checks["passed"]).sum())}
     notes = []
+    if kept.dropped:
+        counts["frames_not_used"] = float((~kept.rows).sum())
+        notes.append(kept.sentence())
     if "time" in set(split["by"]):
         notes.append("few identities: clips are split by time, so results are for seen identities")
         cut = split.groupby("clip")["split"].nunique()

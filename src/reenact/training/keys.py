@@ -16,7 +16,7 @@ _FILES = {
     "frames": ("frames.npy", "frames.jpg", "offsets.npy"),
     "landmarks": ("*.npy",),
     "actions": ("rows.parquet", "*.npy"),
-    "validated": ("split.parquet",),
+    "validated": ("split.parquet", "usable.npy"),
 }
 
 
@@ -32,10 +32,11 @@ def data_hash(folders: Mapping[str, Path]) -> str:
     """
     clips = read_table(folders["frames"] / "clips.parquet", kind="clips")
     rows = clips.drop(columns="shard").astype(str).to_dict("records")
+    shards = sorted(set(clips["shard"]))
     hashes = [
         [kind, file.name, hash_sparsely(file)]
         for kind, folder in sorted(folders.items())
-        for shard in (sorted(set(clips["shard"])) if kind != "validated" else [""])
+        for shard in (["", *shards] if kind == "validated" else shards)
         for file in sorted(file for pattern in _FILES[kind] for file in shard_place(folder, shard).glob(pattern))
     ]
     return hash_json([rows, sorted(hashes)])
