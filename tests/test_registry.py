@@ -38,6 +38,9 @@ def tracking(home):
         yield TrackingSettings(uri=f"sqlite:///{home}/mlflow/mlflow.db", artifacts=f"{home}/mlflow/artifacts")
 
 
+RIGHTS = "Licence of the clips, the strictest first: CC-BY-4.0 (3 of 3 clips). Consent: given (3)."
+
+
 @pytest.fixture(scope="module")
 def trained(home, tracking):
     """A comparison whose winner is a branch with random weights."""
@@ -47,8 +50,10 @@ def trained(home, tracking):
     with branch_run(tracking, key="key-0", name="cgan-full-0", params={}, tags={}) as tracker:
         pass
     write_json(
-        folder / "status.json", {"status": "trained", "key": "key-0", "data": "d0", "mlflow_run_id": tracker.run_id}
-    )
+        folder / "status.json",
+        {"status": "trained", "key": "key-0", "data": "d0", "mlflow_run_id": tracker.run_id,
+         "lineage": {"rights": RIGHTS}},
+    )  # fmt: skip
     write_stage(folder, kind="model")
     winner = {"branch": "cgan-full-0", "metric": "self_ed", "value": 0.1, "rule": {"split": "val"},
               "model": "cgan-full-0/train"}  # fmt: skip
@@ -135,6 +140,8 @@ def test_the_version_says_what_it_is_and_where_it_comes_from(version, tracking):
     assert found.tags["system"] == "cgan"
     assert found.tags["variant"] == "full"
     assert found.tags["lineage.data_hash"] == "d0"
+    assert found.tags["lineage.rights"] == RIGHTS
+    assert RIGHTS in found.description
     assert len(found.tags["weights_sha256"]) == 64
     assert "synthetic" in found.tags["synthetic"]
     assert found.run_id == version["run_id"]

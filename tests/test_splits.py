@@ -112,6 +112,20 @@ def test_an_official_list_with_val_is_taken_as_it_is():
     assert set(split["by"]) == {"official"}
 
 
+def test_an_official_list_of_train_alone_is_divided_by_the_hash():
+    split = assign_splits(clips(PEOPLE, official="train"), val=0.15, test=0.15, salt="s")
+    own = {row.identity: row.split for row in split.itertuples()}
+    assert own == {name: split_of(name, val=0.15, test=0.15, salt="s") for name in PEOPLE}
+
+
+def test_the_official_list_can_be_insisted_on_and_left_aside():
+    table = pd.concat([clips(PEOPLE[:40], official="train"), clips(PEOPLE[40:], official="test")])
+    split = assign_splits(table, val=0.15, test=0.15, salt="s", official=False)
+    assert set(split["by"]) == {"identity"}
+    with pytest.raises(ValidationFailed, match="come with no official split"):
+        assign_splits(clips(PEOPLE), val=0.15, test=0.15, salt="s", official=True)
+
+
 def test_an_unknown_official_split_names_its_clip():
     with pytest.raises(ValidationFailed, match=r"ana-0.*dev"):
         assign_splits(clips(["ana"], official="dev"), val=0.1, test=0.1, salt="s")

@@ -114,6 +114,7 @@ def test_the_mlflow_run_names_settings_feature_network_terms_pictures_and_lineag
     assert run.data.tags["reenact.key"] == status["key"]
     assert run.data.tags["lineage.data_hash"] == status["data"]
     assert len(run.data.tags["lineage.params_hash"]) == 64
+    assert "not recorded" in run.data.tags["lineage.rights"]  # the split was made by hand
     assert {"lineage.git_commit", "lineage.git_dirty"} & run.data.tags.keys()
     assert status["lineage"]["mlflow_run_id"] == run.info.run_id
     assert len(client.list_artifacts(run.info.run_id, "images")) >= 2

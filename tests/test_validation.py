@@ -1,5 +1,9 @@
 """Validation: good data passes, each fault is found and named, and nothing passes for being empty."""
 
+import base64
+import html
+import re
+
 import cv2
 import numpy as np
 import pandas as pd
@@ -7,7 +11,9 @@ import pytest
 
 from reenact.corpus.checks import Check, run_checks
 from reenact.corpus.corpus import Corpus
-from reenact.corpus.expectations import split_outcomes
+from reenact.corpus.expectations import quality_checks, split_outcomes
+from reenact.corpus.frame_limits import FrameLimits
+from reenact.corpus.rights import read_rights, strictness
 from reenact.corpus.shards import write_array, write_rows, write_stage
 from reenact.corpus.splits import assign_splits, read_parts
 from reenact.corpus.tables import read_table, write_table
@@ -179,9 +185,9 @@ def test_reports_say_how_good_labels_are_whether_or_not_the_data_was_validated(t
 
 def test_a_split_that_would_be_empty_is_a_critical_failure_with_advice(tmp_path):
     fake = Fake()
-    fake.clips["official_split"] = "train"
+    fake.clips["official_split"] = "test"
     arguments = fake.write(tmp_path)
-    with pytest.raises(ValidationFailed, match="test split is empty"):
+    with pytest.raises(ValidationFailed, match="train and val split is empty"):
         validate_data(**arguments)
 
 
@@ -211,3 +217,118 @@ def test_an_empty_table_and_a_missing_column_pass_nothing():
     outcome = run_checks("t", pd.DataFrame({"y": [1]}), [check], ids=["y"])[0]
     assert not outcome.passed
     assert outcome.observed == "could not run"
+
+
+def test_rights_are_counted_the_strictest_first_and_said_in_words(tmp_path):
+    fake = Fake()
+    fake.clips.loc[:9, "licence"] = "CC0-1.0"
+    fake.clips.loc[10:12, "licence"] = "VoxCeleb terms: non-commercial research"
+    fake.clips.loc[13, "licence"] = ""
+    arguments = fake.write(tmp_path)
+    validate_data(**arguments)
+    rights = read_rights(arguments["out"])
+    stated = [(entry["text"], entry["clips"], entry["allows"]) for entry in rights["licence"]]
+    assert stated == [
+        ("not stated", 1, "not stated"),
+        ("VoxCeleb terms: non-commercial research", 3, "research only"),
+        ("own", 2, "unclear"),
+        ("CC0-1.0", 10, "free"),
+    ]
+    assert rights["contact"] == [{"text": "not stated", "clips": 16, "identities": 16}]
+    assert "research only" in rights["says"]
+    assert rights["says"] in html.unescape((arguments["out"] / "validation.html").read_text())
+
+
+@pytest.mark.parametrize("licence", ["CC-BY-NC-4.0", "academic use", "for non commercial use only"])
+def test_licences_for_research_are_known_by_their_words(licence):
+    assert strictness(licence) == "research only"
+    assert [strictness(text) for text in ("", "CC BY 4.0", "CC0-1.0", "see contract")] == [
+        "not stated", "attribution", "free", "unclear",
+    ]  # fmt: skip
+
+
+def test_required_rights_that_are_missing_stop_the_run_and_name_the_clips(tmp_path):
+    fake = Fake()
+    fake.clips.loc[3, "licence"] = "unknown"
+    fake.clips.loc[4, "consent"] = "False"  # `consent: false` in source.yaml
+    arguments = fake.write(tmp_path)
+    required = ValidateDataSettings.parse(
+        {**SETTINGS.plain(), "require_rights": ["licence", "consent", "contact"]}, where="validate_data"
+    )
+    with pytest.raises(ValidationFailed, match="3 critical"):
+        validate_data(**{**arguments, "settings": required})
+    failed = checks_of(arguments["out"]).query("not passed").set_index("check")
+    assert failed.loc["licence: known", "detail"].startswith("p03")
+    assert failed.loc["consent: known", "detail"].startswith("p04")
+    assert failed.loc["contact: known", "observed"] == "16 of 16 differ"
+
+
+def test_withdrawn_consent_stops_the_run_whatever_is_required(tmp_path):
+    fake = Fake()
+    fake.clips.loc[6, "consent"] = "withdrawn 2025-03-01"
+    with pytest.raises(ValidationFailed, match="p06"):
+        validate_data(**fake.write(tmp_path))
+
+
+def test_the_page_shows_the_worst_frames_of_a_failed_check(tmp_path):
+    fake = Fake()
+    fake.actions.loc[fake.frames["clip"] == "p03", "AU12"] = 6.0
+    fake.actions.loc[25, "AU12"] = 9.5  # p02, frame 5
+    fake.clips.loc[8, "licence"] = ""
+    arguments = fake.write(tmp_path)
+    with pytest.raises(ValidationFailed):
+        validate_data(**arguments)
+    page = (arguments["out"] / "validation.html").read_text()
+    captions = re.findall(r"<figcaption>(.*?)</figcaption>", page)
+    assert captions[:2] == ["p02<br>frame 5<br>9.5", "p03<br>frame 0<br>6"]
+    assert len(captions) == 11 + 1  # ten of p03, one of p02, and the clip without a licence
+    assert captions[-1].startswith("p08<br>frame 5")
+    first = cv2.imdecode(np.frombuffer(base64.b64decode(re.findall(r"base64,([^\"]+)", page)[0]), np.uint8), 1)
+    small = cv2.resize(first, (48, 48), interpolation=cv2.INTER_AREA)[..., ::-1]
+    assert np.abs(small.astype(int) - fake.pictures[25]).mean() < 12
+    assert len(page) < 3_000_000
+
+
+def test_copies_in_two_splits_stop_the_run_and_are_shown_side_by_side(tmp_path):
+    fake = Fake()
+    parts = assign_splits(fake.clips, val=0.25, test=0.25, salt="1").set_index("clip")["split"]
+    trained, tested = (int(parts.index.get_loc(parts[parts == name].index[0])) for name in ("train", "test"))
+    rows = slice(tested * COUNT, (tested + 1) * COUNT)
+    fake.pictures[rows] = fake.pictures[trained * COUNT : (trained + 1) * COUNT, :, ::-1]
+    arguments = fake.write(tmp_path)
+    with pytest.raises(ValidationFailed, match="near-duplicates"):
+        validate_data(**arguments)
+    named = {f"p{trained:02d}", f"p{tested:02d}"}
+    row = checks_of(arguments["out"]).query("not passed").iloc[0]
+    assert all(name in row["detail"] for name in named)
+    page = (arguments["out"] / "validation.html").read_text()
+    assert {caption.split("<br>")[0] for caption in re.findall(r"<figcaption>(.*?)</figcaption>", page)} == named
+
+
+def test_limits_on_quality_are_kept_by_a_share_of_the_frames():
+    frames = Fake().frames.assign(blur=0.3, yaw=-50.0, score=np.nan)
+    frames.loc[:19, "blur"] = 0.9  # one frame in eight
+    limits = FrameLimits(max_blur=0.6, max_yaw=60.0, max_occlusion=0.5, min_score=0.0)
+
+    def failed(share, limits=limits):
+        checks = quality_checks(frames.columns, limits, share, "warning")
+        outcomes = run_checks("quality", frames, checks, ids=("clip", "frame"))
+        assert not any("occlusion" in outcome.check for outcome in outcomes)  # no such column was measured
+        return {outcome.check: outcome for outcome in outcomes if not outcome.passed}
+
+    assert failed(0.8) == {}
+    blurred = failed(0.9, FrameLimits(max_blur=0.6, max_yaw=40.0))
+    assert set(blurred) == {"blur: 0.6 or less in 90%", "yaw: -40 to 40 in 90%"}
+    offenders = blurred["blur: 0.6 or less in 90%"].offenders
+    assert [one.clip for one in offenders] == ["p00", "p01"] * 6
+    assert all(one.value == "0.9" for one in offenders)
+
+
+def test_an_identity_of_two_tracks_is_one_person_for_the_split():
+    clips = Fake().clips.assign(person=lambda table: table["identity"])
+    clips.loc[1, "person"] = "p00"
+    split = assign_splits(clips.drop(columns="person"), val=0.25, test=0.25, salt="1")
+    split.loc[:1, "split"] = ["train", "test"]
+    by_name = {outcome.check: outcome for outcome in split_outcomes(split, clips)}
+    assert by_name["every identity is in one split"].passed
+    assert by_name["every person is in one split"].detail == "p00 (train and test)"

@@ -44,7 +44,7 @@ class Step:
 STEPS: Mapping[str, Step] = MappingProxyType(
     {
         "render_clips": Step(inputs=(), blocks=("runtime",), code=(*_FACES, "rendering")),
-        "fetch_data": Step(inputs=("videos",), blocks=(), code=("corpus",)),
+        "fetch_data": Step(inputs=("videos",), blocks=(), code=("faces/actions.py", "corpus")),
         "extract_frames": Step(
             inputs=("videos",), blocks=("runtime",), code=(*_FACES, "labelling", "stages/fetch_data.py")
         ),

@@ -5,7 +5,7 @@ import sys
 
 import typer
 
-from reenact.cli import pipeline, repro, show, stages
+from reenact.cli import data, labels, pipeline, repro, show, stages
 from reenact.errors import ReenactError
 
 app = typer.Typer(
@@ -36,9 +36,11 @@ def options(
 
 
 show.add_to(app)
+data.add_to(app)
 stages.add_to(app)
 pipeline.add_to(app)
 repro.add_to(app)
+labels.add_to(app)
 
 
 def main() -> None:

@@ -68,12 +68,13 @@ def run_checks(table: str, frame: pd.DataFrame, checks: Sequence[Check], *, ids:
     batch = asset.add_batch_definition_whole_dataframe("all").get_batch({"dataframe": frame.reset_index(drop=True)})
     named = [column for column in ids if column in frame.columns]
     result_format = {"result_format": "COMPLETE", "unexpected_index_column_names": named}
-    outcomes = []
-    for check in checks:
-        expectation = getattr(gx.expectations, check.expectation)(**check.arguments)
-        result = batch.validate(expectation, result_format=result_format).to_json_dict()
-        outcomes.append(_read(table, check, result, named, len(frame)))
-    return outcomes
+    # As one suite: a check alone costs its own copy of the table.
+    suite = gx.ExpectationSuite(name=table)
+    for number, check in enumerate(checks):
+        suite.add_expectation(getattr(gx.expectations, check.expectation)(**check.arguments, meta={"number": number}))
+    results = batch.validate(suite, result_format=result_format).to_json_dict()["results"]
+    by_number = {result["expectation_config"]["meta"]["number"]: result for result in results}
+    return [_read(table, check, by_number[number], named, len(frame)) for number, check in enumerate(checks)]
 
 
 def outcomes_table(outcomes: Sequence[Outcome]) -> pd.DataFrame:

@@ -1,6 +1,8 @@
 """Licence and consent: what the sources of the clips state, counted, the strictest first."""
 
+import json
 import re
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -21,6 +23,7 @@ _STRICTNESS = (
     ("attribution", re.compile(r"\bcc[- ]?by|attribution|\bmit\b|apache|bsd", re.IGNORECASE)),
     ("free", re.compile(r"cc0|public domain", re.IGNORECASE)),
 )
+_ORDER = (NOT_STATED, *(name for name, _ in _STRICTNESS[:2]), "unclear", *(name for name, _ in _STRICTNESS[2:]))
 
 
 def stated(values: pd.Series) -> pd.Series:
@@ -52,28 +55,41 @@ def rights_of(clips: pd.DataFrame) -> dict[str, Any]:
     """What `validated/rights.json` holds; see docs/architecture.md."""
     record: dict[str, Any] = {"format": FORMAT}
     for name in FACTS:
-        texts = clips[name] if name in clips else pd.Series("", index=clips.index)
-        texts = texts.fillna("").astype(str).str.strip().where(stated(texts), NOT_STATED)
-        counted = (
-            clips.assign(text=texts).groupby("text").agg(clips=("clip", "size"), identities=("identity", "nunique"))
-        )
-        entries = [{"text": str(text), **{key: int(row[key]) for key in row.index}} for text, row in counted.iterrows()]
-        record[name] = _most(sorted(entries, key=lambda entry: (-int(entry["clips"]), str(entry["text"]))))
-    order = [NOT_STATED, *(name for name, _ in _STRICTNESS[:2]), "unclear", *(name for name, _ in _STRICTNESS[2:])]
-    for entry in record["licence"]:
-        entry["allows"] = strictness(entry["text"])
-    record["licence"].sort(key=lambda entry: order.index(entry["allows"]))
+        entries = _counted(clips, name)
+        if name == "licence":
+            entries = [{**entry, "allows": strictness(entry["text"])} for entry in entries]
+            entries.sort(key=lambda entry: _ORDER.index(entry["allows"]))
+        record[name] = _most(entries)
     return record | {"says": rights_sentence(record, len(clips))}
+
+
+def read_rights(validated: Path) -> dict[str, Any]:
+    """`rights.json` of a folder that validate_data wrote; a split made by hand comes without."""
+    path = validated / "rights.json"
+    unknown = {**dict.fromkeys(FACTS, ()), "says": "Licence and consent of the clips are not recorded."}
+    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else unknown
 
 
 def rights_sentence(record: dict[str, Any], clips: int) -> str:
     """Licences and consent of the corpus in a sentence or two, for model cards."""
-    licences = [f"{entry['text']} ({entry['clips']} of {clips} clips)" for entry in record["licence"]]
-    consents = [f"{entry['text']} ({entry['clips']})" for entry in record["consent"]]
+    licences = [f"{_short(entry)} ({entry['clips']} of {clips} clips)" for entry in record["licence"]]
+    consents = [f"{_short(entry)} ({entry['clips']})" for entry in record["consent"]]
     words = f"Licence of the clips, the strictest first: {_few(licences)}. Consent: {_few(consents)}."
     if any(entry["allows"] == "research only" for entry in record["licence"]):
         words += " Some of them may be used for research only, and so may what was trained on them."
     return words
+
+
+def _counted(clips: pd.DataFrame, name: str) -> list[dict[str, Any]]:
+    """How many clips and identities state which text, the most frequent first."""
+    texts = clips[name] if name in clips else pd.Series("", index=clips.index)
+    texts = texts.fillna("").astype(str).str.strip().where(stated(texts), NOT_STATED)
+    groups = clips.groupby(texts.rename("text"))
+    entries = [
+        {"text": str(text), "clips": len(group), "identities": int(group["identity"].nunique())}
+        for text, group in groups
+    ]
+    return sorted(entries, key=lambda entry: (-entry["clips"], entry["text"]))
 
 
 def _most(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -83,6 +99,11 @@ def _most(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
         return entries
     total = {key: sum(int(entry[key]) for entry in rest) for key in ("clips", "identities")}
     return [*entries[:_LISTED], {"text": f"{len(rest)} others", **total}]
+
+
+def _short(entry: dict[str, Any], most: int = 100) -> str:
+    text = " ".join(entry["text"].split())
+    return text if len(text) <= most else f"{text[:most]}..."
 
 
 def _few(texts: list[str], most: int = 5) -> str:

@@ -33,7 +33,14 @@ class Part:
 
 
 def assign_splits(
-    clips: pd.DataFrame, *, val: float, test: float, salt: str, min_identities: int = 12, gap_seconds: float = 2.0
+    clips: pd.DataFrame,
+    *,
+    val: float,
+    test: float,
+    salt: str,
+    min_identities: int = 12,
+    gap_seconds: float = 2.0,
+    official: bool | str = "auto",
 ) -> pd.DataFrame:
     """Split table (COLUMNS) of the clips of `frames/clips.parquet`; `val` and `test` are shares of all.
 
@@ -41,19 +48,26 @@ def assign_splits(
     the others go by the hash of their identity; below it every clip is cut by time: train, gap, val, gap, test. A clip
     too short for that is train only; frames of a gap belong to nobody.
 
+    `official` "auto" does so where there is such a list, True insists on one, False looks at none.
+
     Raises ValidationFailed for an unknown official split and where a wanted split is left empty.
     """
     clips = clips.assign(person=persons(clips))
-    official = _official(clips, val=val, salt=salt)
-    by_time = official is None and clips["person"].nunique() < min_identities
+    listed = _official(clips, val=val, test=test, salt=salt) if official else None
+    if official is True and listed is None:
+        raise ValidationFailed(
+            "validate_data.split.official: these clips come with no official split. Set it to auto, or look what is "
+            "missing with `reenact data inspect`."
+        )
+    by_time = listed is None and clips["person"].nunique() < min_identities
     rows: list[dict[str, Any]] = []
     for facts in clips.to_dict("records"):
         clip, person, count = str(facts["clip"]), str(facts["person"]), int(facts["count"])
         if by_time:
             gap = math.ceil(gap_seconds * float(facts["fps"]))
             cuts, by = cut_by_time(count, val=val, test=test, gap=gap), "time"
-        elif official and clip in official:
-            cuts, by = {official[clip]: (0, count)}, "official"
+        elif listed and clip in listed:
+            cuts, by = {listed[clip]: (0, count)}, "official"
         else:
             cuts, by = {split_of(person, val=val, test=test, salt=salt): (0, count)}, "identity"
         for split, (start, stop) in cuts.items():
@@ -117,10 +131,11 @@ def split_kind(validated: Path) -> str:
     return "seen identities" if (table["by"] == "time").any() else "unseen identities"
 
 
-def _official(clips: pd.DataFrame, *, val: float, salt: str) -> dict[str, str] | None:
+def _official(clips: pd.DataFrame, *, val: float, test: float, salt: str) -> dict[str, str] | None:
     """clip -> split by the data set's own list, None where there is none.
 
-    Many lists know train and test only; then val identities are taken out of train by their hash.
+    Many lists know train and test only; then val identities are taken out of train by their hash, and so are test
+    identities where only train is there.
     """
     listed = clips[clips["official_split"].fillna("") != ""]
     if listed.empty:
@@ -131,12 +146,13 @@ def _official(clips: pd.DataFrame, *, val: float, salt: str) -> dict[str, str] |
         raise ValidationFailed(f'{clip}: official split "{unknown[0]}" is unknown; use {", ".join(SPLITS)}, or none.')
     by_person = listed.drop_duplicates("person").set_index("person")["official_split"].to_dict()
     own = listed.set_index("clip")["official_split"].to_dict()
-    carve = "val" not in own.values() and val > 0
+    known = set(own.values())
+    carved = {"val": 0.0 if "val" in known else val, "test": 0.0 if "test" in known else test}
     result = {}
     for clip, person in zip(clips["clip"].astype(str), clips["person"], strict=True):
         split = own.get(clip, by_person.get(person))
-        if split == "train" and carve and position(person, salt) < val:
-            split = "val"
+        if split == "train":
+            split = split_of(person, **carved, salt=salt)
         if split is not None:
             result[clip] = split
     return result

@@ -1,22 +1,23 @@
-"""Video files as RGB frames, and one sentence for each way in which a file can be none."""
+"""Video files and packs of pictures as RGB frames, and one sentence for each way in which a file can be none."""
 
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 
+from reenact.corpus.packs import MAXIMUM_SIDE, PACK_SUFFIX, Pack, open_pack
 from reenact.corpus.shards import Image
 from reenact.errors import BadInput
 
 VIDEO_SUFFIXES = frozenset(
     {".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".flv", ".ts", ".3gp", ".gif"}
 )
-MAXIMUM_SIDE = 16384  # what claims more is a broken header, and asking for its frames would ask for gigabytes
 _HEAD = 4096
 
 
@@ -31,25 +32,30 @@ class VideoFacts:
 
 
 class Video:
-    """An open video: iterate over it once for RGB uint8 (H, W, 3) frames."""
+    """An open video: go over it once, by `numbered` or as an iterable of RGB uint8 (H, W, 3) frames."""
 
-    def __init__(self, path: Path, capture: cv2.VideoCapture, facts: VideoFacts) -> None:
-        self.path, self.facts, self._capture = path, facts, capture
+    def __init__(self, path: Path, frames: Iterator[tuple[int, Image]], facts: VideoFacts) -> None:
+        self.path, self.facts, self._frames = path, facts, frames
+
+    def numbered(self) -> Iterator[tuple[int, Image]]:
+        """(number, frame); numbers of pictures that can't be read are missing."""
+        return self._frames
 
     def __iter__(self) -> Iterator[Image]:
-        while True:
-            ok, bgr = self._capture.read()
-            if not ok:
-                return
-            yield _rgb(bgr)
+        return (image for _, image in self._frames)
 
 
 @contextmanager
-def open_video(path: Path) -> Iterator[Video]:
-    """Open a video for one pass; raises BadInput with a sentence that names the file.
+def open_video(path: Path, member: str = "") -> Iterator[Video]:
+    """Open a video, the frames in a pack, or one `member` of a pack, for one pass.
 
-    The orientation that phones write beside the picture is applied. One decoding thread: work is shared out over clips.
+    Raises BadInput with a sentence that names the file. The orientation that phones write beside the picture is
+    applied. One decoding thread: work is shared out over clips.
     """
+    if path.suffix == PACK_SUFFIX:
+        with open_pack(path, member) as pack:
+            yield _pictures(pack)
+        return
     _refuse_what_is_no_video(path)
     # Read by OpenCV when its FFmpeg part starts: errors are ours to report, once, with the file's name.
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
@@ -63,9 +69,35 @@ def open_video(path: Path) -> Iterator[Video]:
         if not capture.isOpened():
             raise BadInput(f"{path}: {_why_not_open(path)}")
         capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 1)
-        yield Video(path, capture, _facts(path, capture))
+        yield Video(path, enumerate(_decoded(capture)), _facts(path, capture))
     finally:
         capture.release()
+
+
+def _decoded(capture: cv2.VideoCapture) -> Iterator[Image]:
+    while True:
+        ok, bgr = capture.read()
+        if not ok:
+            return
+        yield _rgb(bgr)
+
+
+def _pictures(pack: Pack) -> Video:
+    """The pictures of a pack as a video: damaged ones are left out, and so are those of another size than the first."""
+    _silence_opencv()
+    read, sentence = pack.pictures(), ""
+    first: tuple[int, Image] | None = None
+    for number, image in read:
+        if not isinstance(image, str):
+            first = number, image
+            break
+        sentence = sentence or image
+    if first is None:
+        raise BadInput(sentence or f"{pack.path}: there are no pictures in it.")
+    height, width = first[1].shape[:2]
+    rest = ((n, image) for n, image in read if not isinstance(image, str) and image.shape[:2] == (height, width))
+    facts = VideoFacts(fps=pack.fps, width=width, height=height, frames=len(pack.members))
+    return Video(pack.path, chain([first], rest), facts)
 
 
 def _facts(path: Path, capture: cv2.VideoCapture) -> VideoFacts:

@@ -5,24 +5,14 @@ from functools import cache
 from reenact.config import nearest
 from reenact.errors import SettingsError
 from reenact.labelling.backend import Detector, LandmarkPredictor, Recogniser
+from reenact.labelling.synthetic.models import SyntheticModel, synthetic_facts
 
-# Those that also follow faces through a video, and those that only label what was followed.
-LANDMARK_BACKENDS = ("dlib",)
-FILE_BACKENDS = ("files", "openface_csv")
-LANDMARK_LABELLERS = (*LANDMARK_BACKENDS, *FILE_BACKENDS, "face_alignment", "external")
-
-_LICENCES = {
-    "dlib": "research only: the 68-point model was trained on iBUG 300-W",
-    "files": "that of the data set's annotations",
-    "openface_csv": "research only: OpenFace's licence excludes commercial use",
-    "face_alignment": "code BSD; weights trained on 300W-LP, for research only",
-    "external": "that of the program named by label_landmarks.external.command",
-}
+LANDMARK_BACKENDS = ("dlib", "synthetic")
 
 
 @cache
 def detector(name: str = "dlib", threshold: float = 0.0) -> Detector:
-    """The face detector of a backend."""
+    """The face detector of a backend: dlib's for all of them."""
     _known(name)
     from reenact.labelling.dlib_backend import DlibDetector
 
@@ -30,9 +20,13 @@ def detector(name: str = "dlib", threshold: float = 0.0) -> Detector:
 
 
 @cache
-def landmark_predictor(name: str = "dlib") -> LandmarkPredictor:
-    """The 68-point predictor of a backend."""
+def landmark_predictor(name: str = "dlib", model: SyntheticModel | None = None) -> LandmarkPredictor:
+    """The 68-point predictor of a backend; `model` is the file that `synthetic` reads, the released one without it."""
     _known(name)
+    if name == "synthetic":
+        from reenact.labelling.synthetic.backend import SyntheticLandmarks
+
+        return SyntheticLandmarks(model)
     from reenact.labelling.dlib_backend import DlibLandmarks
 
     return DlibLandmarks()
@@ -46,33 +40,18 @@ def recogniser() -> Recogniser:
     return DlibRecognition()
 
 
-def backend_facts(name: str = "dlib") -> dict[str, str]:
-    """Versions and hashes that labels of a backend depend on."""
-    if name in LANDMARK_LABELLERS and name not in LANDMARK_BACKENDS:
-        return {"backend": name}
+def backend_facts(name: str = "dlib", model: SyntheticModel | None = None) -> dict[str, str]:
+    """Versions and hashes that labels of a backend depend on, and under which licence they stand."""
     _known(name)
     import cv2
     import dlib
 
     from reenact.labelling.dlib_backend import LANDMARKS_FILE, model_sha256
 
-    return {
-        "backend": name,
-        "dlib": dlib.__version__,
-        "opencv": cv2.__version__,
-        "sha256": model_sha256(LANDMARKS_FILE),
-    }
-
-
-def landmark_licence(name: str) -> str:
-    """What landmarks of a backend may be used for."""
-    return _LICENCES.get(name, "")
-
-
-def check_labeller(name: str) -> None:
-    """Raises SettingsError for a landmark backend that there isn't."""
-    if name not in LANDMARK_LABELLERS:
-        raise SettingsError(f'label_landmarks.backend: no backend "{name}"{nearest(name, LANDMARK_LABELLERS)}')
+    common = {"backend": name, "dlib": dlib.__version__, "opencv": cv2.__version__}
+    if name == "synthetic":
+        return common | synthetic_facts(model)
+    return common | {"sha256": model_sha256(LANDMARKS_FILE)}
 
 
 def _known(name: str) -> None:

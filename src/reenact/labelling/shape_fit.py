@@ -44,6 +44,8 @@ class FaceFit:
     visibility: Array  # (N, 68) 0..1
     error: Array  # (N,) root mean square distance of landmarks and fit, in outer eye distances
     neutral: Array  # (17,) intensities taken for the person's resting face and subtracted
+    raw: Array  # (N, 17) intensities before that
+    displacement: Array  # (N, 68, 2) landmarks beside the person's resting head in that pose, mm, roll removed
 
 
 @dataclass(frozen=True)
@@ -103,7 +105,17 @@ def fit_faces(
         visibility=visibility(head, frames.turn),
         error=error,
         neutral=level,
+        raw=frames.actions,
+        displacement=_displacement(_head(model, person, np.zeros_like(frames.actions)), points, frames),
     )
+
+
+def _displacement(resting: Array, points: Array, frames: _Frames) -> Array:
+    turned = np.einsum("nij,npj->npi", frames.turn[:, :2], resting)
+    beside = (points - frames.shift[:, None]) / frames.scale[:, None, None] - turned
+    roll = np.radians(pose_of(frames.turn)[:, 2])
+    upright = np.stack([[np.cos(roll), np.sin(roll)], [-np.sin(roll), np.cos(roll)]]).transpose(2, 0, 1)
+    return np.einsum("nij,npj->npi", upright, beside)
 
 
 def resting_level(actions: Array) -> Array:

@@ -23,7 +23,7 @@ SYNTHETIC = "Every generated face in this report is synthetic: drawn by a networ
 LICENCES = (
     "dlib's 68-point landmark model was trained on iBUG 300-W and may be used for research only; networks trained on "
     "its labels carry that along.",
-    "Clips keep the licence and the consent under which they were taken; see clips.parquet of the run.",
+    "Clips keep the licence and the consent under which they were taken; see rights.json of the run.",
 )
 
 
@@ -60,7 +60,7 @@ def write_report(
         section("Label quality", _label_quality(context)),
         section("Data checks and split", _checks(context)),
         section("Lineage", _lineage(context, statuses)),
-        section("Licences and use", _list((SYNTHETIC, *LICENCES))),
+        section("Licences and use", _list((SYNTHETIC, *_rights(statuses), *LICENCES))),
     ]  # fmt: skip
     write_text(path, page("Comparison of reenactment systems", "\n".join(filter(None, parts))))
 
@@ -183,6 +183,12 @@ def _lineage(context: Mapping[str, Any], statuses: Mapping[str, Mapping[str, Any
         facts["judge"] = json.dumps(judge, sort_keys=True)
     lines = [("", [html.escape(str(key)), html.escape(str(value))]) for key, value in facts.items() if value != ""]
     return rows(["what", "value"], lines, text=(1,)) if lines else '<p class="soft">nothing was recorded</p>'
+
+
+def _rights(statuses: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """What the branches' records say of their clips' licence and consent."""
+    said = (str((status.get("lineage") or {}).get("rights", "")) for status in statuses.values())
+    return list(dict.fromkeys(filter(None, said)))
 
 
 def _record(path: Path) -> dict[str, Any]:

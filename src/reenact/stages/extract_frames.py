@@ -115,10 +115,10 @@ def _groups(videos: Path, settings: ExtractFramesSettings) -> dict[str, pd.DataF
 
 
 def _base_key(settings: ExtractFramesSettings) -> dict[str, Any]:
-    from reenact.corpus import video
+    from reenact.corpus import packs, video
     from reenact.labelling.backends import backend_facts
 
-    files = (Path(__file__), Path(video.__file__))
+    files = (Path(__file__), Path(video.__file__), Path(packs.__file__))
     code = [hash_code("labelling"), *(hash_file(path) for path in files)]
     # How many clips lie together decides which, and which they are is part of each name already.
     plain = {name: value for name, value in settings.plain().items() if not name.startswith("shard_")}
@@ -174,7 +174,7 @@ def _track_clip(task: _ClipTask, beat: guarded.Beat) -> _Tracked:
     try:
         detector = backends.detector(settings.backend, settings.detect.threshold)
         predictor = backends.landmark_predictor(settings.backend)
-        with open_video(task.path) as video:
+        with open_video(task.path, task.row.get("member", "")) as video:
             facts = video.facts
             followed = follow(
                 _numbered(video, settings, beat),
@@ -280,7 +280,7 @@ def _store_clips(
         crops = steady_crops(named.track.frames, fps=tracked.fps, scale=settings.crop_scale)
         wanted |= {one.frame: (named, one, crop) for one, crop in zip(named.track.frames, crops, strict=True)}
     rows = []
-    with open_video(task.path) as video:
+    with open_video(task.path, task.row.get("member", "")) as video:
         for number, image in _numbered(video, settings, beat):
             if number not in wanted:
                 continue
@@ -355,12 +355,12 @@ def _summarise(out: Path, shards: Sequence[str], settings: ExtractFramesSettings
 
 
 def _numbered(video: Video, settings: ExtractFramesSettings, beat: guarded.Beat) -> "Iterator[tuple[int, Image]]":
-    def alive() -> "Iterator[Image]":
-        for image in video:
+    def alive() -> "Iterator[tuple[int, Image]]":
+        for number, image in video.numbered():
             beat()
-            yield image
+            yield number, image
 
-    taken = ((number, image) for number, image in enumerate(alive()) if number % settings.every == 0)
+    taken = ((number, image) for number, image in alive() if number % settings.every == 0)
     return islice(taken, settings.max_frames or None)
 
 

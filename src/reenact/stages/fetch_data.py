@@ -1,7 +1,5 @@
 """Bring the videos into the corpus: find them, name clips and identities, record where they come from."""
 
-import os
-import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -11,29 +9,43 @@ import yaml
 
 from reenact.atomic import atomic_folder
 from reenact.config import Settings
+from reenact.corpus.layouts.bring import Bringer, copy
+from reenact.corpus.layouts.catalogue import choose, layout_named
+from reenact.corpus.layouts.found import LayoutOptions
+from reenact.corpus.layouts.names import printable
+from reenact.corpus.layouts.selection import LimitSettings, Taken, exclude, limit, named_apart, read_exclusions
+from reenact.corpus.layouts.tree import Tree, walk
 from reenact.corpus.shards import write_stage
 from reenact.corpus.tables import read_table, write_table
-from reenact.corpus.video import VIDEO_SUFFIXES
 from reenact.errors import BadInput, SettingsError
 from reenact.hashing import hash_file
+from reenact.progress import progress
 from reenact.stages.result import StageResult
 
-CLIP_COLUMNS = ("clip", "file", "identity", "sha256", "bytes", "licence", "consent", "source", "official_split")
+CLIP_COLUMNS = (
+    "clip", "file", "member", "kind", "layout", "identity", "sha256", "bytes", "licence", "consent", "source",
+    "contact", "official_split", "annotation", "excluded",
+)  # fmt: skip
 QUARANTINE_COLUMNS = ("clip", "file", "stage", "reason")
 SOURCE_FILE = "source.yaml"
+STAGE = "fetch_data"
 
 
 class FetchDataSettings(Settings):
     """Which videos, and how they come into the corpus."""
 
-    videos: str = ""  # folder of videos, or of one folder per person; empty: the rendered clips
+    videos: str = ""  # folder of the data; empty: the rendered clips
+    layout: str = "auto"  # how the data lies there; auto: found by looking, `reenact data inspect` says which
+    options: LayoutOptions = LayoutOptions()
+    exclude: str = ""  # list of clips, files and frames to leave out, in the folder of the data or from here
+    limit: LimitSettings = LimitSettings()
     # auto: rendered clips are linked, people's own files are copied. A hard link shares its contents and its
     # permissions with the original, and DVC makes what it stores read-only.
     link: Literal["auto", "hard", "copy"] = "auto"
 
 
 class SourceFacts(Settings):
-    """`source.yaml` beside the videos, or in a person's folder."""
+    """`source.yaml` beside the videos, or in a folder below: it holds for what lies there and deeper."""
 
     licence: str = ""
     consent: str | bool = ""
@@ -42,77 +54,116 @@ class SourceFacts(Settings):
 
 
 def fetch_data(*, videos: Path, out: Path, settings: FetchDataSettings) -> StageResult:
-    """Fill `out` with the videos of a folder and the table of clips; a rendered folder passes with its truth files."""
+    """Fill `out` with the clips of a folder and their table; a rendered folder passes with its truth files.
+
+    Videos are copied or linked, pictures packed (corpus/packs.py); what can't be read is in `quarantine.parquet`.
+    """
     videos, out = Path(videos), Path(out)
     if not videos.is_dir():
         raise BadInput(
             f"{videos}: there is no such folder. Run render-clips first, or set fetch_data.videos to your own."
         )
-    rendered = (videos / "clips.parquet").exists()
-    rows = list(_rendered(videos) if rendered else _found(videos))
-    if not rows:
-        kinds = " ".join(sorted(VIDEO_SUFFIXES))
-        raise BadInput(
-            f"{videos}: no videos here (looked for {kinds}, also one folder deeper). Check fetch_data.videos."
-        )
-    link = settings.link == "hard" or (settings.link == "auto" and rendered)
     with atomic_folder(out) as folder:
-        for row in rows:
-            for origin, name in row.pop("copies"):
-                _bring(origin, folder / name, link=link)
-            path = folder / row["file"]
-            row["sha256"], row["bytes"] = hash_file(path), path.stat().st_size
-        write_table(folder / "clips.parquet", pd.DataFrame(rows)[list(CLIP_COLUMNS)], kind="videos")
-        write_table(
-            folder / "quarantine.parquet", pd.DataFrame(columns=list(QUARANTINE_COLUMNS), dtype=str), kind="quarantine"
-        )
-        write_stage(folder, kind="videos", clips=len(rows), rendered=rendered)
+        if (videos / "clips.parquet").exists():
+            layout, notes = "rendered", list[dict[str, str]]()
+            rows = list(_rendered(videos, folder, link=settings.link != "copy"))
+        else:
+            layout, rows, notes = _found(videos, folder, settings)
+        table = pd.DataFrame(rows)
+        table = table.reindex(columns=[*CLIP_COLUMNS, *sorted(set(table.columns) - set(CLIP_COLUMNS))]).fillna("")
+        write_table(folder / "clips.parquet", table, kind="videos")
+        noted = pd.DataFrame(notes, columns=list(QUARANTINE_COLUMNS), dtype=str)
+        write_table(folder / "quarantine.parquet", noted, kind="quarantine")
+        write_stage(folder, kind="videos", clips=len(rows), rendered=layout == "rendered", layout=layout)
     counts = {
         "clips": len(rows),
-        "identities": len({row["identity"] for row in rows}),
-        "bytes": sum(row["bytes"] for row in rows),
+        "identities": table["identity"].nunique(),
+        "bytes": int(table["bytes"].sum()),
+        "refused": len({note["clip"] for note in notes} - set(table["clip"])),
     }
-    return StageResult(stage="fetch_data", counts={name: float(value) for name, value in counts.items()})
+    return StageResult(
+        stage=STAGE,
+        counts={name: float(value) for name, value in counts.items()},
+        notes=tuple(note["reason"] for note in notes),
+    )
 
 
-def _rendered(videos: Path) -> Iterator[dict[str, Any]]:
+def _rendered(videos: Path, folder: Path, *, link: bool) -> Iterator[dict[str, Any]]:
+    """A folder that is in our form already; what stands in its table comes along."""
     table = read_table(videos / "clips.parquet", kind="videos").sort_values("clip")
     for values in table.to_dict("records"):
         row: dict[str, Any] = {str(name): value for name, value in values.items()}
         file = videos / row["file"]
+        labels = [videos / name for name in str(row.get("annotation", "")).split()]
         beside = [path for path in (file.with_suffix(".truth.npz"), file.with_suffix(".scene.json")) if path.exists()]
-        yield {**row, "copies": [(path, path.relative_to(videos).as_posix()) for path in (file, *beside)]}
+        for path in (file, *beside, *labels):
+            if not (folder / path.relative_to(videos)).exists():
+                copy(path, folder / path.relative_to(videos), link=link)
+        if not row.get("member"):
+            row |= {"sha256": hash_file(folder / row["file"]), "bytes": (folder / row["file"]).stat().st_size}
+        yield {"kind": "video", "layout": "rendered", **row}
 
 
-def _found(videos: Path) -> Iterator[dict[str, Any]]:
-    """Videos directly in the folder are their own identity; those in a person's folder are that person's."""
-    facts = {videos: _source_facts(videos, SourceFacts())}
-    taken: set[str] = set()
-    for path in sorted(videos.rglob("*")):
-        parts = path.relative_to(videos).parts
-        if (
-            path.suffix.lower() not in VIDEO_SUFFIXES
-            or not path.is_file()
-            or any(part.startswith(".") for part in parts)
-        ):
-            continue
-        stem = "--".join([*parts[:-1], path.stem])
-        clip = stem if stem not in taken else f"{stem}{path.suffix.replace('.', '-')}"
-        taken.add(clip)
-        person = videos / parts[0] if len(parts) > 1 else videos
-        if person not in facts:
-            facts[person] = _source_facts(person, facts[videos])
-        name = f"{clip}{path.suffix.lower()}"
-        yield {
-            "clip": clip,
-            "file": name,
-            "identity": parts[0] if len(parts) > 1 else path.stem,
-            "licence": facts[person].licence,
-            "consent": str(facts[person].consent),
-            "source": facts[person].source,
-            "official_split": "",
-            "copies": [(path, name)],
+def _found(
+    videos: Path, folder: Path, settings: FetchDataSettings
+) -> tuple[str, list[dict[str, Any]], list[dict[str, str]]]:
+    """(layout, rows of the table of clips, rows of quarantine)."""
+    tree = walk(videos)
+    name = choose(tree, settings.layout)
+    layout = layout_named(name)
+    taken, unused = _taken(tree, name, settings)
+    if not taken:
+        raise BadInput(f"{videos}: nothing to use as {layout.TITLE}. Check fetch_data.videos, layout and exclude.")
+    facts = layout.facts(tree, settings.options)
+    sources = _Sources(tree, SourceFacts(licence=facts.licence, source=layout.TITLE if facts.licence else ""))
+    bringer = Bringer(folder, root=videos, options=settings.options, link=settings.link == "hard")
+    folders = {one.clip.clip: one.clip.files[0].parent for one in taken}
+    rows = [
+        {**row, "layout": name, **sources.of(folders[row["clip"]])}
+        for row in progress(bringer.bring(taken), "fetch data: clips", total=len(taken))
+    ]
+    if not rows:
+        raise BadInput(f"{videos}: not one of {len(taken)} clips can be read, first: {bringer.notes[0][2]}")
+    noted = [*bringer.notes]
+    for path in tree.broken:
+        noted.append((printable(path), printable(path), f"{printable(path)}: a link to nothing, or closed to us."))
+    noted += [("", settings.exclude, f"{settings.exclude}: nothing here is named {line}.") for line in sorted(unused)]
+    return name, rows, [dict(zip(QUARANTINE_COLUMNS, (c, f, STAGE, why), strict=True)) for c, f, why in noted]
+
+
+def _taken(tree: Tree, name: str, settings: FetchDataSettings) -> tuple[list[Taken], set[str]]:
+    """The clips that are used, and the lines of the list of exclusions that name nothing."""
+    excluded = read_exclusions(_exclusions(tree.root, settings.exclude)) if settings.exclude else {}
+    unused = set(excluded)
+    found = named_apart(layout_named(name).find(tree, settings.options))
+    return limit(list(exclude(found, excluded, tree.root, unused)), settings.limit), unused
+
+
+def _exclusions(videos: Path, name: str) -> Path:
+    return videos / name if (videos / name).exists() else Path(name)
+
+
+class _Sources:
+    """What is known of rights, by folder: the nearest source.yaml above, value by value."""
+
+    def __init__(self, tree: Tree, default: SourceFacts) -> None:
+        self._root = tree.root
+        self._known = {tree.root: _source_facts(tree.root, default)}
+
+    def of(self, folder: Path) -> dict[str, str]:
+        facts = self._facts(folder)
+        return {
+            "licence": facts.licence,
+            "consent": str(facts.consent),
+            "source": facts.source,
+            "contact": facts.contact,
         }
+
+    def _facts(self, folder: Path) -> SourceFacts:
+        if folder not in self._known:
+            above = folder.parent if folder.is_relative_to(self._root) else self._root
+            self._known[folder] = _source_facts(folder, self._facts(above))
+        return self._known[folder]
 
 
 def _source_facts(folder: Path, inherited: SourceFacts) -> SourceFacts:
@@ -126,15 +177,3 @@ def _source_facts(folder: Path, inherited: SourceFacts) -> SourceFacts:
     if not isinstance(values, Mapping):
         raise SettingsError(f"{path}: expected lines like `licence: CC-BY-4.0`.")
     return SourceFacts.parse({**inherited.plain(), **values}, where=str(path))
-
-
-def _bring(origin: Path, path: Path, *, link: bool) -> None:
-    """A hard link where wanted and possible (same file system), else a copy."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if link:
-        try:
-            os.link(origin.resolve(), path)
-            return
-        except OSError:
-            pass
-    shutil.copyfile(origin, path)

@@ -43,8 +43,11 @@ def register(
     folder = branches / winner["model"]
     facts = read_stage(folder, kind="model") | json.loads((folder / "status.json").read_text())
     run = str(facts.get("mlflow_run_id", ""))
-    params_hash = str(facts.get("lineage", {}).get("params_hash", ""))
-    lineage = read_lineage(data_hash=str(facts.get("data", "")), params_hash=params_hash, mlflow_run_id=run)
+    known = facts.get("lineage", {})
+    lineage = read_lineage(
+        data_hash=str(facts.get("data", "")), params_hash=str(known.get("params_hash", "")), mlflow_run_id=run,
+        rights=str(known.get("rights", "")),
+    )  # fmt: skip
     tags = _tags(winner, facts)
     version = register_model(
         folder,
@@ -52,7 +55,7 @@ def register(
         settings=registry,
         tags={**tags, **lineage.tags()},
         run_id=run,
-        description=_description(settings.description, winner, tags),
+        description=_description(settings.description, winner, tags, lineage.rights),
     )
     (out / "stage.json").unlink(missing_ok=True)
     write_json(out / "version.json", {**asdict(version), "alias": "challenger", "winner": winner, "tags": tags,
@@ -76,10 +79,10 @@ def _tags(winner: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[str, str]
     }
 
 
-def _description(first: str, winner: Mapping[str, Any], tags: Mapping[str, str]) -> str:
+def _description(first: str, winner: Mapping[str, Any], tags: Mapping[str, str], rights: str) -> str:
     from reenact.tracking.registry import SYNTHETIC
 
     chosen = f"Chosen by {winner['metric']} = {winner['value']:.5g} on val (rule: {winner['rule']})."
     licence = "Its landmarks come from dlib's 68-point model, which is for research only."
     lines = [first, f"System `{tags['system']}`, variant `{tags['variant']}`, seed {tags['seed']}.", chosen]
-    return "\n\n".join(filter(None, [*lines, SYNTHETIC, licence]))
+    return "\n\n".join(filter(None, [*lines, SYNTHETIC, rights, licence]))

@@ -59,6 +59,7 @@ def train(
     """
     import torch
 
+    from reenact.corpus.rights import read_rights
     from reenact.errors import SettingsError, TrainingFailed
     from reenact.hashing import hash_json
     from reenact.systems.catalogue import build_system
@@ -78,7 +79,9 @@ def train(
     state, reason, training = State(), "", None
     notes: tuple[str, ...] = ()
     params, tags = run_facts(facts)
-    lineage = read_lineage(data_hash=str(facts["data"]), params_hash=hash_json(params))
+    lineage = read_lineage(
+        data_hash=str(facts["data"]), params_hash=hash_json(params), rights=read_rights(validated)["says"]
+    )
     tags |= lineage.tags()
     (out / "stage.json").unlink(missing_ok=True)  # what stands here is not finished until it is written again
     with branch_run(tracking, key=key, name=branch.name, params=params, tags=tags) as tracker:

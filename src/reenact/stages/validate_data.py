@@ -26,6 +26,7 @@ class SplitSettings(Settings):
     salt: str = "reenact"  # another salt deals the identities anew
     min_identities: int = Field(default=12, ge=0)
     gap_seconds: float = Field(default=2.0, ge=0)
+    official: bool | Literal["auto"] = "auto"  # the data set's own list: auto takes it where there is one
 
     @model_validator(mode="after")
     def _leaves_some(self) -> Self:

@@ -20,6 +20,7 @@ class Lineage:
     kfp_run_id: str = ""
     mlflow_run_id: str = ""
     image_digest: str = ""
+    rights: str = ""  # licence and consent of the clips, in words
 
     def tags(self) -> dict[str, str]:
         """As MLflow tags; what is not known is left out."""
@@ -31,6 +32,7 @@ def read_lineage(
     data_hash: str = "",
     params_hash: str = "",
     mlflow_run_id: str = "",
+    rights: str = "",
     code: Path = _HERE,
     environment: Mapping[str, str] | None = None,
 ) -> Lineage:
@@ -53,6 +55,7 @@ def read_lineage(
         kfp_run_id=env.get("KFP_RUN_ID", ""),
         mlflow_run_id=mlflow_run_id or env.get("MLFLOW_RUN_ID", ""),
         image_digest=env.get("REENACT_IMAGE_DIGEST", ""),
+        rights=rights,
     )
 
 
