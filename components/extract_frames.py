@@ -10,6 +10,7 @@ from components.image import IMAGE
 @dsl.component(base_image=IMAGE, install_kfp_package=False)
 def extract_frames(
     told: str,
+    store: str,
     videos: dsl.Input[dsl.Dataset],
     frames: dsl.Output[dsl.Dataset],
     metrics: dsl.Output[dsl.Metrics],
@@ -22,5 +23,6 @@ def extract_frames(
         told=told,
         out=frames.path,
         metrics=metrics,
+        store=store,
         folders={"videos": videos.path},
     )

@@ -10,6 +10,7 @@ from components.image import IMAGE
 @dsl.component(base_image=IMAGE, install_kfp_package=False)
 def label_actions(
     told: str,
+    store: str,
     frames: dsl.Input[dsl.Dataset],
     landmarks: dsl.Input[dsl.Dataset],
     actions: dsl.Output[dsl.Dataset],
@@ -23,5 +24,6 @@ def label_actions(
         told=told,
         out=actions.path,
         metrics=metrics,
+        store=store,
         folders={"frames": frames.path, "landmarks": landmarks.path},
     )

@@ -10,6 +10,7 @@ from components.image import IMAGE
 @dsl.component(base_image=IMAGE, install_kfp_package=False)
 def label_landmarks(
     told: str,
+    store: str,
     frames: dsl.Input[dsl.Dataset],
     landmarks: dsl.Output[dsl.Dataset],
     metrics: dsl.Output[dsl.Metrics],
@@ -22,5 +23,6 @@ def label_landmarks(
         told=told,
         out=landmarks.path,
         metrics=metrics,
+        store=store,
         folders={"frames": frames.path},
     )

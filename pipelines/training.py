@@ -8,6 +8,8 @@ from components.extract_frames import extract_frames
 from components.fetch_data import fetch_data
 from components.label_actions import label_actions
 from components.label_landmarks import label_landmarks
+from components.list_shards import list_shards
+from components.prepare_shard import prepare_shard
 from components.register import register
 from components.render_clips import render_clips
 from components.train import train
@@ -49,10 +51,23 @@ def branches(
         scored.set_display_name("Evaluate").set_caching_options(False)
 
 
+@dsl.pipeline(name="shards", description="Crop and label group by group, side by side, into the store of shards.")
+def shards(told: str, store: str, videos: dsl.Input[dsl.Dataset]) -> None:
+    listed = list_shards(told=told, videos=videos)
+    listed.set_display_name("List shards")
+    with dsl.ParallelFor(listed.output) as group:
+        prepared = prepare_shard(told=told, store=store, group=group, videos=videos)
+        # The store knows what is done, whatever a cache remembers.
+        prepared.set_display_name("Prepare shard").set_caching_options(False)
+        prepared.set_retry(num_retries=2, backoff_duration="1s", backoff_factor=2.0)
+
+
 @dsl.pipeline(name="training", description="Face videos to a compared, registered face-reenactment model.")
 def training(
     results: str,
     branch_list: list,
+    store: str,
+    shards_told: str,
     render_clips_told: str,
     fetch_data_told: str,
     extract_frames_told: str,
@@ -72,15 +87,19 @@ def training(
     fetched.set_display_name("Fetch data")
     videos = fetched.outputs["videos"]
 
-    extracted = extract_frames(told=extract_frames_told, videos=videos)
-    extracted.set_display_name("Extract frames")
+    prepared = shards(told=shards_told, store=store, videos=videos)
+    prepared.set_display_name("Shards")
+
+    # Each of the next steps takes its shards from the store, makes what is missing, and writes the index of all.
+    extracted = extract_frames(told=extract_frames_told, store=store, videos=videos)
+    extracted.after(prepared).set_display_name("Extract frames")
     frames = extracted.outputs["frames"]
 
-    labelled = label_landmarks(told=label_landmarks_told, frames=frames)
+    labelled = label_landmarks(told=label_landmarks_told, store=store, frames=frames)
     labelled.set_display_name("Label landmarks")
     landmarks = labelled.outputs["landmarks"]
 
-    fitted = label_actions(told=label_actions_told, frames=frames, landmarks=landmarks)
+    fitted = label_actions(told=label_actions_told, store=store, frames=frames, landmarks=landmarks)
     fitted.set_display_name("Label actions")
     actions = fitted.outputs["actions"]
 

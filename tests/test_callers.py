@@ -70,6 +70,34 @@ def test_both_callers_give_the_same_bits(project: Path, run_folder: Path, branch
     )
 
 
+def shards_below(folder: Path) -> dict[Path, int]:
+    """Every shard of a corpus or a store, and when it was made."""
+    return {path.parent: path.stat().st_mtime_ns for path in folder.glob("*/[!.]*/done.json")}
+
+
+def test_both_callers_make_the_same_shards(project: Path, run_folder: Path) -> None:
+    ours, store = shards_below(project / "out"), shards_below(run_folder.parent / ".shards")
+    assert {path.name for path in ours} == {path.name for path in store}
+    assert len(ours) >= 3 * 2  # frames, landmarks, actions of at least two
+
+
+@pytest.mark.slow
+def test_a_new_clip_redoes_one_shard_by_both_callers(tmp_path: Path) -> None:
+    folder = make_project(tmp_path / "project", {"fanout": {"variants": ["no_pixel"]}})
+    places = (folder / "out", folder / "runs" / ".shards")
+    assert call(folder, "dvc", "repro", "label_actions").returncode == 0
+    assert call(folder, REENACT, "run", "--name", "before").returncode == 0
+    before = [shards_below(place) for place in places]
+    set_params(folder, {"render_clips": {"identities": TINY["render_clips"]["identities"] + 1}})
+    assert call(folder, "dvc", "repro", "label_actions").returncode == 0
+    assert call(folder, REENACT, "run", "--name", "after").returncode == 0
+    for place, were in zip(places, before, strict=True):
+        now = shards_below(place)
+        made = {path for path, stamp in now.items() if were.get(path) != stamp}
+        assert {path.parent.name: 1 for path in made} == dict.fromkeys({path.parent.name for path in now}, 1)
+        assert len(made) == 3, "one shard: its frames, landmarks and actions"
+
+
 def test_a_run_leaves_table_report_and_version(run_folder: Path) -> None:
     for file in ("comparison/table.csv", "comparison/report.html", "registered/version.json", "log.txt"):
         assert (run_folder / file).stat().st_size > 0, file

@@ -2,13 +2,16 @@
 
 import json
 import shutil
+import tempfile
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from reenact.atomic import atomic_folder, link_tree, write_json
-from reenact.errors import BranchesMissing
-from reenact.steps import run_step
+from reenact.errors import BranchesMissing, ReenactError
+from reenact.progress import event
+from reenact.steps import FOLDERS, STEPS, call_stage, run_step
 
 
 def run_component(
@@ -20,11 +23,13 @@ def run_component(
     folders: Mapping[str, str],
     branch: Mapping[str, Any] | None = None,
     results: str = "",
+    store: str = "",
 ) -> None:
     """Run a stage with the arguments of a component.
 
     told: JSON of `steps.arguments`. metrics: a kfp Metrics artifact. results: folder that outlives the run's artifacts;
-    branches, comparison and registration are copied there, and what follows a loop is read from there.
+    branches, comparison and registration are copied there, and what follows a loop is read from there. store: folder of
+    shards that outlives the run.
     """
     # A retried step finds what the killed one left in the same folder.
     shutil.rmtree(out, ignore_errors=True)
@@ -33,7 +38,8 @@ def run_component(
         given["branches"] = Path(results) / "branches"
         given["branches"].mkdir(parents=True, exist_ok=True)
     try:
-        result = run_step(stage, out=Path(out), told=json.loads(told), folders=given, branch=branch)
+        kept = Path(store) if store else None
+        result = run_step(stage, out=Path(out), told=json.loads(told), folders=given, branch=branch, store=kept)
     except BranchesMissing:
         publish(Path(out), Path(results) / _published(stage, branch))
         raise
@@ -43,6 +49,43 @@ def run_component(
         metrics.log_metric(name, float(value))
     # The local cache takes a step without a file of each artifact for one that never ran.
     write_json(Path(metrics.path), result.plain())
+
+
+def list_shards(*, told: str, videos: str) -> list[str]:
+    """Names of the groups into which the clips fall; told: JSON of the arguments of each sharded stage."""
+    from reenact.stages.extract_frames import ExtractFramesSettings, shard_list
+
+    settings = json.loads(told)["extract_frames"]["settings"]
+    return shard_list(Path(videos), ExtractFramesSettings.parse(settings, where="extract_frames"))
+
+
+def prepare_shard(*, told: str, videos: str, group: str, store: str, metrics: Any) -> None:
+    """Run every sharded stage on one group of clips, on one core, into the store of shards.
+
+    What can't be done here is left to the stages themselves, which take from the store what is there: they have the
+    whole corpus before them, and the sentence to say.
+    """
+    stages: dict[str, dict[str, Any]] = json.loads(told)
+    start = time.monotonic()
+    event("step", name="prepare_shards", state="running", part=True)
+    made = 0.0
+    with tempfile.TemporaryDirectory() as scratch:
+        folders = {"videos": Path(videos)}
+        for stage, arguments in stages.items():
+            one_core = {**arguments, "runtime": {**arguments["runtime"], "workers": 1}}
+            given = {name: folders[name] for name in STEPS[stage].inputs}
+            more: dict[str, Any] = {"only": group} if stage == "extract_frames" else {}
+            folders[FOLDERS[stage]] = out = Path(scratch, stage)
+            try:
+                made += call_stage(
+                    stage, out=out, told=one_core, folders=given, store=Path(store), **more
+                ).counts.get("shards_now", 0.0)  # fmt: skip
+            except ReenactError:
+                break
+    event("step", name="prepare_shards", state="done", seconds=time.monotonic() - start, counts={"made": made})
+    metrics.log_metric("shards_made", made)
+    # The local cache takes a step without a file of each artifact for one that never ran.
+    write_json(Path(metrics.path), {"shards_made": made})
 
 
 def publish(folder: Path, to: Path) -> None:

@@ -39,6 +39,7 @@ class Step:
     blocks: tuple[str, ...]  # settings it takes beside its own block
     code: tuple[str, ...]  # folders and modules of the package it stands on, beside its own module
     branch: bool = False  # once for every branch
+    sharded: bool = False  # works shard by shard, and takes those that a store has
 
 
 STEPS: Mapping[str, Step] = MappingProxyType(
@@ -46,10 +47,12 @@ STEPS: Mapping[str, Step] = MappingProxyType(
         "render_clips": Step(inputs=(), blocks=("runtime",), code=(*_FACES, "rendering")),
         "fetch_data": Step(inputs=("videos",), blocks=(), code=("faces/actions.py", "corpus")),
         "extract_frames": Step(
-            inputs=("videos",), blocks=("runtime",), code=(*_FACES, "labelling", "stages/fetch_data.py")
+            inputs=("videos",), blocks=("runtime",), code=(*_FACES, "labelling", "stages/fetch_data.py"), sharded=True
         ),
-        "label_landmarks": Step(inputs=("frames",), blocks=("runtime",), code=(*_FACES, "labelling")),
-        "label_actions": Step(inputs=("frames", "landmarks"), blocks=("runtime",), code=(*_FACES, "labelling")),
+        "label_landmarks": Step(inputs=("frames",), blocks=("runtime",), code=(*_FACES, "labelling"), sharded=True),
+        "label_actions": Step(
+            inputs=("frames", "landmarks"), blocks=("runtime",), code=(*_FACES, "labelling"), sharded=True
+        ),
         "validate_data": Step(
             inputs=("videos", "frames", "landmarks", "actions"),
             blocks=(),
@@ -76,6 +79,23 @@ STEPS: Mapping[str, Step] = MappingProxyType(
         "register": Step(
             inputs=("comparison", "branches"), blocks=("tracking", "registry"), code=("corpus", "systems", "tracking")
         ),
+    }
+)
+
+# Where a stage's folder lies below the root; those of a branch below its own folder.
+FOLDERS: Mapping[str, str] = MappingProxyType(
+    {
+        "render_clips": "rendered",
+        "fetch_data": "videos",
+        "extract_frames": "frames",
+        "label_landmarks": "landmarks",
+        "label_actions": "actions",
+        "validate_data": "validated",
+        "train_guide": "guide",
+        "train": "train",
+        "evaluate": "evaluate",
+        "compare": "comparison",
+        "register": "registered",
     }
 )
 
@@ -124,24 +144,22 @@ def run_step(
     told: Mapping[str, Any],
     folders: Mapping[str, Path],
     branch: Mapping[str, Any] | None = None,
+    store: Path | None = None,
 ) -> StageResult:
     """Call a stage on its folders with the arguments made by `arguments`.
 
+    store: for stages that work shard by shard, the folder of shards that outlives theirs.
     Reports start and end to whoever watches; a stage's own errors pass through.
     """
     from reenact.systems.branch import Branch
 
-    prepare_process(int(told["threads"]))
-    keep_freed_memory()
     chosen = Branch(system=branch["system"], variant=branch["variant"], seed=int(branch["seed"])) if branch else None
     name = f"{stage} {chosen.name}" if chosen else stage
     os.environ["REENACT_STEP"] = name
     event("step", name=name, state="running")
     start = time.monotonic()
     try:
-        with storage_errors():
-            given = _given(stage, told, folders, chosen)
-            result = _stage(stage)(out=out, **given)
+        result = call_stage(stage, out=out, told=told, folders=folders, chosen=chosen, store=store)
     except BaseException as error:
         reason = str(error) if isinstance(error, ReenactError) else f"{type(error).__name__}: {error}"
         code = error.exit_code if isinstance(error, ReenactError) else 1
@@ -150,6 +168,27 @@ def run_step(
     event("step", name=name, state="done", seconds=time.monotonic() - start, counts=result.counts)
     for note in result.notes:
         say(f"{name}: {note}")
+    return result
+
+
+def call_stage(
+    stage: str,
+    *,
+    out: Path,
+    told: Mapping[str, Any],
+    folders: Mapping[str, Path],
+    chosen: "Branch | None" = None,
+    store: Path | None = None,
+    **more: Any,
+) -> StageResult:
+    """Call a stage with what it was told, its settings typed; `more` are arguments that the stage alone has."""
+    prepare_process(int(told["threads"]))
+    keep_freed_memory()
+    with storage_errors():
+        given = _given(stage, told, folders, chosen)
+        if store is not None and STEPS[stage].sharded:
+            given["store"] = store / stage
+        result: StageResult = _stage(stage)(out=out, **given, **more)
     return result
 
 

@@ -64,7 +64,15 @@ def demo(overrides: Overrides = None) -> None:
 def pipeline_arguments(params: Params, *, results: str) -> dict[str, Any]:
     """Arguments of `pipelines.training.training`: what each stage is told, as JSON text."""
     told = {f"{stage}_told": json.dumps(arguments(params, stage), sort_keys=True) for stage in STEPS}
-    return {"results": results, "branch_list": list(params.branches()), **told}
+    sharded = {stage: arguments(params, stage) for stage, step in STEPS.items() if step.sharded}
+    return {
+        "results": results,
+        "branch_list": list(params.branches()),
+        # Beside the runs: a later run takes the shards that an earlier one has made.
+        "store": str(Path(results).parent / ".shards"),
+        "shards_told": json.dumps(sharded, sort_keys=False),
+        **told,
+    }
 
 
 def run_pipeline(params: Params, folder: Path) -> None:
@@ -75,6 +83,7 @@ def run_pipeline(params: Params, folder: Path) -> None:
     write_json(folder / "arguments.json", pipeline_arguments(params, results=str(folder)))
     write_json(folder / "settings.json", params.plain())
     names = [name for stage in STEPS for name in _step_names(stage, params)]
+    names.insert(names.index("extract_frames"), "prepare_shards")
     watch = Watch(names, folder / "events.jsonl")
     start = time.monotonic()
     code = _child(folder, watch)
@@ -85,7 +94,8 @@ def run_pipeline(params: Params, folder: Path) -> None:
 
 
 def _child(folder: Path, watch: Watch) -> int:
-    environment = {**os.environ, "REENACT_EVENTS": str(watch.events), "PYTHONPATH": str(_project())}
+    paths = [str(_project()), *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = {**os.environ, "REENACT_EVENTS": str(watch.events), "PYTHONPATH": os.pathsep.join(paths)}
     # kfp leaves a temporary directory behind for every step.
     scratch = folder / "tmp"
     scratch.mkdir()

@@ -13,7 +13,7 @@ from reenact.cli.options import PARAMS, Overrides, ParamsFile, Profile, load
 from reenact.config import nearest
 from reenact.errors import BranchesMissing, SettingsError
 from reenact.params import Params
-from reenact.steps import STEPS, arguments, run_step
+from reenact.steps import FOLDERS, STEPS, arguments, run_step
 
 HELP = {
     "render_clips": "Draw the embedded clips.",
@@ -27,20 +27,6 @@ HELP = {
     "evaluate": "Score one trained branch.",
     "compare": "Put the branches side by side and choose the winner.",
     "register": "Register the winner.",
-}
-# Where a stage's folder lies below the root; those of a branch below its own folder.
-PLACES = {
-    "render_clips": "rendered",
-    "fetch_data": "videos",
-    "extract_frames": "frames",
-    "label_landmarks": "landmarks",
-    "label_actions": "actions",
-    "validate_data": "validated",
-    "train_guide": "guide",
-    "train": "train",
-    "evaluate": "evaluate",
-    "compare": "comparison",
-    "register": "registered",
 }
 Root = Annotated[Path, typer.Option("--out", help="The folder below which all stages' folders lie.")]
 ROOT = Path("out")
@@ -84,7 +70,7 @@ def run_stage(stage: str, params: Params, root: Path, branch: str = "") -> None:
     step = STEPS[stage]
     chosen = _branch(branch, params)
     folders = {name: _input_folder(stage, name, root, branch) for name in step.inputs}
-    out = (root / "branches" / branch if branch else root) / PLACES[stage]
+    out = (root / "branches" / branch if branch else root) / FOLDERS[stage]
     if stage == "train":
         # A branch that dies must not leave an older run's model and scores in its place.
         shutil.rmtree(root / "branches" / branch, ignore_errors=True)

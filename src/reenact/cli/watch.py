@@ -120,7 +120,7 @@ class Watch:
 
     def _step(self, name: str, seen: _Seen, fact: dict[str, Any]) -> None:
         if fact["state"] == "running":
-            if seen.state == "running":  # the one before died; this is its retry
+            if seen.state == "running" and not fact.get("part"):  # the one before died; this is its retry
                 seen.seconds += fact["time"] - seen.since
             seen.state, seen.since = "running", fact["time"]
             self._print(f"{name}: started")

@@ -93,10 +93,10 @@ def extract_frames(
         groups = {only: groups[only]}
     base = _base_key(settings)
     shards = {hash_json([base, group.astype(str).to_dict("records")])[:16]: group for group in groups.values()}
-    waiting = iter(missing_shards(out, shards, store=store))
-    work = _extract_shards(videos, out, shards, waiting, settings, runtime, store)
-    made = sum(1 for _ in progress(work, "extract frames: clips", total=None))
-    return _summarise(out, list(shards), settings, made)
+    lacking = missing_shards(out, shards, store=store)
+    work = _extract_shards(videos, out, shards, iter(lacking), settings, runtime, store)
+    tracked = sum(1 for _ in progress(work, "extract frames: clips", total=None))
+    return _summarise(out, list(shards), settings, {"tracked_now": tracked, "shards_now": len(lacking)})
 
 
 def shard_list(videos: Path, settings: ExtractFramesSettings) -> list[str]:
@@ -319,7 +319,7 @@ def _clip_rows(
     return rows
 
 
-def _summarise(out: Path, shards: Sequence[str], settings: ExtractFramesSettings, made: int) -> StageResult:
+def _summarise(out: Path, shards: Sequence[str], settings: ExtractFramesSettings, made: dict[str, int]) -> StageResult:
     """The two tables over all shards; the stage is finished after them."""
     facts = [shard_facts(out, name) or {} for name in shards]
     # In the order of their names, whichever shard they lie in: seeds of pairs go by this order.
@@ -345,7 +345,7 @@ def _summarise(out: Path, shards: Sequence[str], settings: ExtractFramesSettings
         "frames": sum(row["count"] for row in clips),
         "frames_lost": sum(row["frames_lost"] for row in clips),
         "refused": len({row["clip"] for row in quarantine} - used),
-        "tracked_now": made,
+        **made,
     }
     return StageResult(
         stage=STAGE,
