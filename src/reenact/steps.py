@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from reenact.atomic import storage_errors
 from reenact.errors import ReenactError, SettingsError
-from reenact.hashing import hash_code, hash_json
+from reenact.hashing import hash_code, hash_file, hash_json
 from reenact.params import RENDERED, Params, settings_class
 from reenact.process import keep_freed_memory, prepare_process
 from reenact.progress import event, say
@@ -113,8 +113,8 @@ def arguments(params: Params, stage: str) -> dict[str, Any]:
     if stage == "render_clips":
         # Nobody looks at drawn clips where people bring their own videos.
         told["settings"] |= {"identities": 0} if own_videos(plain) else {}
-    if stage == "fetch_data" and (videos := own_videos(plain)):
-        told["contents"] = _contents(Path(videos))
+    if stage == "fetch_data" and own_videos(plain):
+        told["contents"] = _contents(plain["fetch_data"])
     if stage == "train":
         told["systems"] = plain["systems"]
     if stage == "compare":
@@ -131,10 +131,13 @@ def own_videos(plain: Mapping[str, Any]) -> str:
     return "" if videos in ("", RENDERED) else videos
 
 
-def _contents(folder: Path) -> str:
-    """Names, sizes and times of a folder's files, hashed: new videos are new arguments, so no cache hides them."""
-    files = sorted(file for file in folder.rglob("*") if file.is_file())
-    return hash_json([[str(file), file.stat().st_size, file.stat().st_mtime_ns] for file in files])
+def _contents(block: Mapping[str, Any]) -> str:
+    """Source and list of exclusions, hashed: new videos are new arguments, so that no cache hides them."""
+    from reenact.corpus.sources.materialise import version_of
+
+    settings: Any = settings_class("fetch_data").parse(block, where="fetch_data")
+    listed = Path(settings.exclude) if settings.exclude else None
+    return hash_json([version_of(settings.videos, settings), hash_file(listed) if listed and listed.is_file() else ""])
 
 
 def run_step(
@@ -198,7 +201,7 @@ def _given(stage: str, told: Mapping[str, Any], folders: Mapping[str, Path], cho
 
     given: dict[str, Any] = dict(folders)
     if stage == "fetch_data" and (videos := own_videos({"fetch_data": told["settings"]})):
-        given["videos"] = Path(videos)
+        given["videos"] = videos
     given["settings"] = settings_class(stage).parse(told["settings"], where=stage)
     for block in STEPS[stage].blocks:
         given[block] = settings_class(block).parse(told[block], where=block)

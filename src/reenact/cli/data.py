@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import asdict
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -22,12 +21,15 @@ def data() -> None:
 
 @app.command()
 def inspect(
-    folder: Annotated[Path, typer.Argument(help="The folder of a data set, or of your own videos or pictures.")],
+    source: Annotated[
+        str, typer.Argument(help="A folder, an archive, s3://BUCKET/PREFIX or dvc://REPO (fetched first).")
+    ],
     layout: Annotated[str, typer.Option("--layout", help="Take it for this layout (docs/data.md).")] = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="The same as one JSON object.")] = False,
 ) -> None:
-    """Say what a folder holds, what is missing, under which licence it stands, and which settings to use."""
+    """Say what data is there, what is missing, under which licence it stands, and which settings to use."""
     from reenact.corpus.layouts.inspection import as_text, inspect_folder
+    from reenact.corpus.sources.materialise import SourceSettings, materialise
 
-    seen = inspect_folder(folder, layout)
+    seen = inspect_folder(materialise(source, SourceSettings()).folder, layout, name=source)
     typer.echo(json.dumps({**asdict(seen), "settings": seen.settings()}, indent=1) if as_json else as_text(seen))

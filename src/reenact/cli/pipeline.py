@@ -39,20 +39,25 @@ def add_to(app: typer.Typer) -> None:
 
 
 def run(
-    videos: Annotated[str, typer.Option("--videos", help="A folder of your own videos; else clips are drawn.")] = "",
+    videos: Annotated[
+        str, typer.Option("--videos", help="Your own: a folder, an archive, s3://, dvc://; else clips are drawn.")
+    ] = "",
     params: ParamsFile = PARAMS,
     profile: Profile = "",
     overrides: Overrides = None,
     name: Annotated[str, typer.Option("--name", help="Name of the run's folder below runs/.")] = "",
 ) -> None:
     """Run the whole pipeline here: clips or your videos, labels, training, comparison, registration, report."""
+    from reenact.corpus.sources.materialise import is_remote
+
     changes = list(overrides or [])
     if name and (Path(name).name != name or name.startswith(".")):
         raise SettingsError(f"--name {name}: give a plain name, the folder is made below runs/.")
     if videos:
-        if not Path(videos).is_dir():
+        if not is_remote(videos) and not Path(videos).exists():
             raise SettingsError(f"--videos {videos}: there is no such folder.")
-        changes.append(f"fetch_data.videos={json.dumps(str(Path(videos).resolve()))}")
+        place = videos if is_remote(videos) else str(Path(videos).resolve())
+        changes.append(f"fetch_data.videos={json.dumps(place)}")
     run_pipeline(load(params, profile, changes), RUNS / (name or time.strftime("%Y%m%d-%H%M%S")))
 
 

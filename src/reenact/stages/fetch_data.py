@@ -16,6 +16,7 @@ from reenact.corpus.layouts.names import printable
 from reenact.corpus.layouts.selection import LimitSettings, Taken, exclude, limit, named_apart, read_exclusions
 from reenact.corpus.layouts.tree import Tree, walk
 from reenact.corpus.shards import write_stage
+from reenact.corpus.sources.materialise import SourceSettings, materialise
 from reenact.corpus.tables import read_table, write_table
 from reenact.errors import BadInput, SettingsError
 from reenact.hashing import hash_file
@@ -31,10 +32,10 @@ SOURCE_FILE = "source.yaml"
 STAGE = "fetch_data"
 
 
-class FetchDataSettings(Settings):
-    """Which videos, and how they come into the corpus."""
+class FetchDataSettings(SourceSettings):
+    """Which videos, and how they come into the corpus; `cache`, `s3` and `archive` are the sources' own."""
 
-    videos: str = ""  # folder of the data; empty: the rendered clips
+    videos: str = ""  # folder of the data, an archive, s3://BUCKET/PREFIX or dvc://REPO; empty: the rendered clips
     layout: str = "auto"  # how the data lies there; auto: found by looking, `reenact data inspect` says which
     options: LayoutOptions = LayoutOptions()
     exclude: str = ""  # list of clips, files and frames to leave out, in the folder of the data or from here
@@ -53,27 +54,24 @@ class SourceFacts(Settings):
     contact: str = ""
 
 
-def fetch_data(*, videos: Path, out: Path, settings: FetchDataSettings) -> StageResult:
-    """Fill `out` with the clips of a folder and their table; a rendered folder passes with its truth files.
+def fetch_data(*, videos: Path | str, out: Path, settings: FetchDataSettings) -> StageResult:
+    """Fill `out` with the clips of a source and their table; a rendered folder passes with its truth files.
 
     Videos are copied or linked, pictures packed (corpus/packs.py); what can't be read is in `quarantine.parquet`.
     """
-    videos, out = Path(videos), Path(out)
-    if not videos.is_dir():
-        raise BadInput(
-            f"{videos}: there is no such folder. Run render-clips first, or set fetch_data.videos to your own."
-        )
-    with atomic_folder(out) as folder:
-        if (videos / "clips.parquet").exists():
-            layout, notes = "rendered", list[dict[str, str]]()
-            rows = list(_rendered(videos, folder, link=settings.link != "copy"))
+    material = materialise(str(videos), settings)
+    notes = [_note("", skipped.file, skipped.reason) for skipped in material.skipped]
+    with atomic_folder(Path(out)) as folder:
+        if (material.folder / "clips.parquet").exists():
+            layout, rows = "rendered", list(_rendered(material.folder, folder, link=settings.link != "copy"))
         else:
-            layout, rows, notes = _found(videos, folder, settings)
+            layout, rows, noted = _found(material.folder, folder, settings)
+            notes += noted
         table = pd.DataFrame(rows)
         table = table.reindex(columns=[*CLIP_COLUMNS, *sorted(set(table.columns) - set(CLIP_COLUMNS))]).fillna("")
         write_table(folder / "clips.parquet", table, kind="videos")
-        noted = pd.DataFrame(notes, columns=list(QUARANTINE_COLUMNS), dtype=str)
-        write_table(folder / "quarantine.parquet", noted, kind="quarantine")
+        quarantine = pd.DataFrame(notes, columns=list(QUARANTINE_COLUMNS), dtype=str)
+        write_table(folder / "quarantine.parquet", quarantine, kind="quarantine")
         write_stage(folder, kind="videos", clips=len(rows), rendered=layout == "rendered", layout=layout)
     counts = {
         "clips": len(rows),
@@ -124,11 +122,18 @@ def _found(
     ]
     if not rows:
         raise BadInput(f"{videos}: not one of {len(taken)} clips can be read, first: {bringer.notes[0][2]}")
-    noted = [*bringer.notes]
-    for path in tree.broken:
-        noted.append((printable(path), printable(path), f"{printable(path)}: a link to nothing, or closed to us."))
-    noted += [("", settings.exclude, f"{settings.exclude}: nothing here is named {line}.") for line in sorted(unused)]
-    return name, rows, [dict(zip(QUARANTINE_COLUMNS, (c, f, STAGE, why), strict=True)) for c, f, why in noted]
+    notes = [_note(*note) for note in bringer.notes]
+    notes += [
+        _note("", printable(path), f"{printable(path)}: a link to nothing, or closed to us.") for path in tree.broken
+    ]
+    notes += [
+        _note("", settings.exclude, f"{settings.exclude}: nothing here is named {line}.") for line in sorted(unused)
+    ]
+    return name, rows, notes
+
+
+def _note(clip: str, file: str, reason: str) -> dict[str, str]:
+    return {"clip": clip, "file": file, "stage": STAGE, "reason": reason}
 
 
 def _taken(tree: Tree, name: str, settings: FetchDataSettings) -> tuple[list[Taken], set[str]]:

@@ -40,22 +40,27 @@ class Inspection:
         return tuple(dict.fromkeys((f"fetch_data.videos={self.folder}", *self.facts.settings)))
 
 
-def inspect_folder(folder: Path, layout: str = "auto", options: LayoutOptions | None = None) -> Inspection:
-    """Recognise and count; raises BadInput where nothing is recognised or the layout finds nothing."""
+def inspect_folder(
+    folder: Path, layout: str = "auto", options: LayoutOptions | None = None, *, name: str = ""
+) -> Inspection:
+    """Recognise and count; raises BadInput where nothing is recognised or the layout finds nothing.
+
+    `name` is what the person calls the folder, an address perhaps.
+    """
     options = options or LayoutOptions()
     tree = walk(folder)
-    name = choose(tree, layout)
-    module = layout_named(name)
+    chosen = choose(tree, layout)
+    module = layout_named(chosen)
     found = list(named_apart(module.find(tree, options)))
     if not found:
         raise BadInput(f"{folder}: nothing to use as {module.TITLE}. Try another --layout.")
     frames, asked, unreadable = _frames(found, folder)
     people = {clip.identity: clip.official_split for clip in found}
     return Inspection(
-        folder=str(folder),
-        layout=name,
+        folder=name or str(folder),
+        layout=chosen,
         title=module.TITLE,
-        also=tuple(other for other, _ in candidates(tree) if other != name),
+        also=tuple(other for other, _ in candidates(tree) if other != chosen),
         identities=len(people),
         clips=dict(Counter(clip.kind for clip in found)),
         frames=frames,
