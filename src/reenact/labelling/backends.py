@@ -7,7 +7,18 @@ from reenact.errors import SettingsError
 from reenact.labelling.backend import Detector, LandmarkPredictor, Recogniser
 from reenact.labelling.synthetic.models import SyntheticModel, synthetic_facts
 
+# Those that also follow faces through a video, and those that only label what was followed.
 LANDMARK_BACKENDS = ("dlib", "synthetic")
+FILE_BACKENDS = ("files", "openface_csv")
+LANDMARK_LABELLERS = (*LANDMARK_BACKENDS, *FILE_BACKENDS, "face_alignment", "external")
+
+_LICENCES = {
+    "dlib": "research only: the 68-point model was trained on iBUG 300-W",
+    "files": "that of the data set's annotations",
+    "openface_csv": "research only: OpenFace's licence excludes commercial use",
+    "face_alignment": "code BSD; weights trained on 300W-LP, for research only",
+    "external": "that of the program named by label_landmarks.external.command",
+}
 
 
 @cache
@@ -42,6 +53,8 @@ def recogniser() -> Recogniser:
 
 def backend_facts(name: str = "dlib", model: SyntheticModel | None = None) -> dict[str, str]:
     """Versions and hashes that labels of a backend depend on, and under which licence they stand."""
+    if name in LANDMARK_LABELLERS and name not in LANDMARK_BACKENDS:
+        return {"backend": name}
     _known(name)
     import cv2
     import dlib
@@ -52,6 +65,17 @@ def backend_facts(name: str = "dlib", model: SyntheticModel | None = None) -> di
     if name == "synthetic":
         return common | synthetic_facts(model)
     return common | {"sha256": model_sha256(LANDMARKS_FILE)}
+
+
+def landmark_licence(name: str) -> str:
+    """What landmarks of a backend may be used for."""
+    return _LICENCES.get(name, "")
+
+
+def check_labeller(name: str) -> None:
+    """Raises SettingsError for a landmark backend that there isn't."""
+    if name not in LANDMARK_LABELLERS:
+        raise SettingsError(f'label_landmarks.backend: no backend "{name}"{nearest(name, LANDMARK_LABELLERS)}')
 
 
 def _known(name: str) -> None:
