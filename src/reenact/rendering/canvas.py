@@ -1,4 +1,4 @@
-"""Painting on one frame: anti-aliased shapes on a supersampled picture, and a plane of classes beside it.
+"""Painting on one frame: anti-aliased shapes on a supersampled picture.
 
 Coordinates are those of the final video picture: pixel (i, j) has its centre at (j + 0.5, i + 0.5). Colours are RGB
 0..255.
@@ -19,21 +19,33 @@ _SHIFT = 4  # fractional bits of OpenCV's drawing coordinates
 
 
 class Canvas:
-    """One frame while it is drawn."""
+    """A picture while it is drawn on."""
 
-    def __init__(self, background: NDArray[np.uint8], size: int) -> None:
-        """`background`: uint8 (S * k, S * k, 3) for a picture of side S = `size`, supersampled k times."""
-        self.pixels = background.copy()
-        self.size = size
-        self.factor = background.shape[0] // size
+    def __init__(self, pixels: NDArray[np.uint8], factor: float) -> None:
+        """`pixels`: uint8 (S * factor, S * factor, 3) for a picture of side S; they are drawn on, not copied."""
+        self.pixels = pixels
+        self.factor = factor
         self._corner = np.zeros(2, dtype=np.int64)  # of the part that is drawn on, see `inside`
-        self.classes = np.zeros((size, size), dtype=np.uint8)
 
-    def fill(self, outline: Points, colour: Colour, of: int | None = None) -> None:
-        """Fill a polygon (n, 2); `of` also marks its pixels as background, face or hair."""
+    def fill(self, outline: Points, colour: Colour) -> None:
+        """Fill a polygon (n, 2)."""
         cv2.fillPoly(self.pixels, [self._fixed(outline)], _rgb(colour), cv2.LINE_AA, _SHIFT)
-        if of is not None:
-            cv2.fillPoly(self.classes, [fixed(outline, 1)], (of,), cv2.LINE_8, _SHIFT)
+
+    def shade(self, line: Points, share: float, width: float) -> None:
+        """Let only a share of the light through along a line (n, 2), soft at its edges; width in final pixels."""
+        box = self._box(line, 2 * width)
+        if box is None:
+            return
+        part = self.pixels[box]
+        mask = np.zeros(part.shape[:2], dtype=np.uint8)
+        corner = np.array([box[1].start, box[0].start]) * 2**_SHIFT
+        thickness = max(1, round(width * self.factor))
+        cv2.polylines(
+            mask, [self._fixed(line) - corner.astype(np.int32)], False, (255,), thickness, cv2.LINE_AA, _SHIFT
+        )
+        soft = cv2.GaussianBlur(mask, (0, 0), max(0.5, 0.4 * width * self.factor))
+        left = cv2.convertScaleAbs(soft, alpha=share - 1.0, beta=255.0)
+        part[:] = cv2.multiply(part, cv2.merge([left, left, left]), scale=1 / 255)
 
     def stroke(self, line: Points, colour: Colour, width: float, *, closed: bool = False) -> None:
         """Draw a line (n, 2) of a width in final pixels."""
@@ -66,19 +78,13 @@ class Canvas:
         finally:
             self.pixels, self._corner = whole, corner
 
-    def finished(self) -> NDArray[np.uint8]:
-        """The picture at its final size, uint8 (S, S, 3)."""
-        if self.factor == 1:
-            return self.pixels
-        return np.asarray(cv2.resize(self.pixels, (self.size, self.size), interpolation=cv2.INTER_AREA), dtype=np.uint8)
-
     def _fixed(self, points: Points) -> NDArray[np.int32]:
         return fixed(points, self.factor) - (self._corner * 2**_SHIFT).astype(np.int32)
 
-    def _box(self, outline: Points) -> tuple[slice, slice] | None:
+    def _box(self, outline: Points, margin: float = 0.0) -> tuple[slice, slice] | None:
         side = self.pixels.shape[0]
-        low = np.clip(np.floor(outline.min(axis=0) * self.factor).astype(int) - 2, 0, side)
-        high = np.clip(np.ceil(outline.max(axis=0) * self.factor).astype(int) + 2, 0, side)
+        low = np.clip(np.floor((outline.min(axis=0) - margin) * self.factor).astype(int) - 2, 0, side)
+        high = np.clip(np.ceil((outline.max(axis=0) + margin) * self.factor).astype(int) + 2, 0, side)
         if (high <= low).any():
             return None
         return slice(int(low[1]), int(high[1])), slice(int(low[0]), int(high[0]))
@@ -92,11 +98,6 @@ def fixed(points: Points, factor: float) -> NDArray[np.int32]:
 def smooth(points: Points, *, closed: bool = False, steps: int = 5) -> NDArray[np.float64]:
     """A Catmull-Rom curve through (n, d) points."""
     return _catmull_rom(len(points), closed, steps) @ points
-
-
-def hull(points: Points) -> NDArray[np.float64]:
-    """Convex hull (m, 2) of (n, 2) points."""
-    return cv2.convexHull(np.asarray(points, dtype=np.float32))[:, 0].astype(np.float64)
 
 
 def mix(first: Colour, second: Colour, share: float) -> NDArray[np.float64]:

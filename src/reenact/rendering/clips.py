@@ -15,7 +15,7 @@ from reenact.rendering.motion import Motion, invent_motion
 from reenact.rendering.person import Person, invent_person
 from reenact.rendering.scene import Image, Stage, Surroundings, invent_surroundings
 
-FORMAT = 1
+FORMAT = 2  # 2: drawn as a surface in depth
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,6 +77,8 @@ def _read(path: Path) -> dict[str, Any]:
         raise BadInput(f"{path}: this scene can't be read ({error}). Run render_clips again.") from None
     if values["format"] > FORMAT:
         raise NewerFormat(f"{path}: written in format {values['format']}, this version reads up to {FORMAT}.")
+    if values["format"] < FORMAT:
+        raise BadInput(f"{path}: drawn by an earlier version, which made other pictures. Run render_clips again.")
     return values
 
 

@@ -1,7 +1,7 @@
 """Who is drawn: the structure and the looks of one parametric person, all as plain numbers."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -22,9 +22,8 @@ SKINS = (
     (160, 110, 78),
     (128, 88, 64),
 )
-HAIRS = ((28, 24, 24), (52, 36, 28), (86, 58, 38), (128, 88, 54), (186, 144, 88), (222, 190, 130), (150, 70, 36),
-         (150, 148, 146),
-         (214, 212, 208))  # fmt: skip
+HAIRS = ((28, 24, 24), (48, 33, 26), (78, 52, 35), (112, 76, 48), (160, 120, 74), (204, 170, 116), (132, 62, 34),
+         (150, 148, 146), (204, 202, 198))  # fmt: skip
 IRISES = ((70, 44, 26), (98, 64, 34), (120, 96, 52), (84, 116, 76), (84, 118, 152), (120, 130, 140))
 CLOTHES = (
     (44, 58, 96),
@@ -36,7 +35,8 @@ CLOTHES = (
     (92, 72, 120),
     (60, 140, 160),
 )
-STYLES = ("short", "side", "fringe", "long", "curly", "receding", "bald", "parted", "bun", "crop")
+STYLES = ("short", "side", "fringe", "long", "wavy", "bob", "curly", "afro", "receding", "bald", "parted", "bun",
+          "crop")  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,10 +61,13 @@ class Person:
     lash: float  # mm
     iris_size: float  # mm
     age: float  # 0..1: how deep folds are at rest
+    grey: float  # 0..1: share of grey hair
+    shine: float  # how much the skin reflects
     freckles: float  # 0..1
     moles: Array  # (n, 3): x, y in mm on the face, radius in mm
     beard: float  # 0 none .. 1 full and dense
     moustache: float
+    stubble: float  # 0..1
     glasses: float  # frame in mm, 0 for none
     glasses_shape: float  # 0 round .. 1 rectangular
     glasses_colour: Array
@@ -105,6 +108,8 @@ def invent_person(rng: np.random.Generator, *, honest: bool = True) -> Person:
         lips = lips * 0.6 + 0.4 * np.array([rng.uniform(160, 205), rng.uniform(40, 90), rng.uniform(60, 100)])
     bearded = not female and rng.random() < 0.4
     spectacled = rng.random() < 0.2
+    age = float(rng.beta(1.2, 2.0))
+    grey = float(np.clip(1.9 * (age - 0.42) + rng.normal(0, 0.2), 0, 1)) if age > 0.35 else 0.0
     # All numbers are drawn in both cases, so that an honest person and its plain twin look alike.
     residual, strength, curve = _residual(rng), _strength(rng), np.exp(rng.normal(0, 0.12, len(ACTION_UNITS)))
     return Person(
@@ -125,11 +130,14 @@ def invent_person(rng: np.random.Generator, *, honest: bool = True) -> Person:
         brow_darkness=float(rng.uniform(0.6, 1.0)),
         lash=float(rng.uniform(1.0, 1.6) + (0.9 if female else 0.0)),
         iris_size=float(rng.uniform(5.6, 6.5)),
-        age=float(rng.beta(1.2, 2.0)),
+        age=age,
+        grey=grey,
+        shine=float(rng.uniform(0.05, 0.20)),
         freckles=float(max(0.0, rng.normal(-0.5, 0.6))),
         moles=rng.uniform((-55, -5, 0.7), (55, 60, 1.7), (int(rng.integers(0, 4)), 3)),
         beard=float(rng.uniform(0.45, 0.95)) if bearded else 0.0,
         moustache=float(rng.uniform(0.5, 1.0)) if bearded and rng.random() < 0.8 else 0.0,
+        stubble=float(rng.uniform(0, 1)) if not female and rng.random() < 0.6 else 0.0,
         glasses=float(rng.uniform(1.2, 2.6)) if spectacled else 0.0,
         glasses_shape=float(rng.random()),
         glasses_colour=rng.uniform(10, 110) * rng.uniform(0.6, 1.0, 3),
@@ -139,9 +147,15 @@ def invent_person(rng: np.random.Generator, *, honest: bool = True) -> Person:
     )  # fmt: skip
 
 
+def plain_person() -> Person:
+    """Nobody in particular: the shape model's mean, for what is the same for all people."""
+    someone = invent_person(np.random.default_rng(0), honest=False)
+    return replace(someone, identity=np.zeros_like(someone.identity), hairline=80.0)
+
+
 def _style_odds(female: bool) -> list[float]:
-    women = (0.06, 0.1, 0.16, 0.3, 0.1, 0.0, 0.01, 0.15, 0.1, 0.02)
-    men = (0.26, 0.18, 0.06, 0.05, 0.1, 0.12, 0.1, 0.03, 0.01, 0.09)
+    women = (0.06, 0.06, 0.10, 0.18, 0.16, 0.12, 0.07, 0.05, 0.0, 0.01, 0.08, 0.09, 0.02)
+    men = (0.28, 0.18, 0.05, 0.03, 0.03, 0.01, 0.07, 0.04, 0.10, 0.10, 0.01, 0.01, 0.09)
     return list(women if female else men)
 
 

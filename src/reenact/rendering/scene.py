@@ -1,24 +1,30 @@
 """One frame of one clip: person, motion and surroundings become a picture and its labels."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from reenact.rendering import features, hair
-from reenact.rendering.canvas import FACE, Canvas
-from reenact.rendering.head import Camera, Head, mesh_points, normals, pose_head
+from reenact.faces.actions import ACTION_UNITS
+from reenact.rendering import features
+from reenact.rendering.canvas import BACKGROUND, FACE, HAIR, Canvas, fixed
+from reenact.rendering.folds import moving
+from reenact.rendering.head import Camera, Head, pose_head
+from reenact.rendering.meshes import FACE_PART, SKIN_PART, meshes, paint
 from reenact.rendering.motion import Motion
 from reenact.rendering.person import Person
-from reenact.rendering.shading import Light, face_light, folds, soft_planes
+from reenact.rendering.raster import Surface, rasterise
+from reenact.rendering.shading import Light
 
 Array = NDArray[np.float64]
 Image = NDArray[np.uint8]
 
-SUPERSAMPLING = 2
+SUPERSAMPLING = 1.25
+CLEARANCE = 5.0  # mm that something must lie in front of a landmark to hide it
+BESIDE = 1.8  # mm from an edge at which a landmark belongs to either side
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,7 +98,10 @@ class Stage:
         self.person, self.surroundings, self.size = person, surroundings, size
         self.drift = placement.drift
         self.light = Light(surroundings.light, surroundings.light_colour, surroundings.ambient)
-        self.background = draw_background(surroundings, size * SUPERSAMPLING)
+        self.side = round(size * SUPERSAMPLING)
+        self.background = draw_background(surroundings, self.side)
+        camera = Camera(1.0, (0.0, 0.0), 1e9)
+        self.texture = paint(person, pose_head(person, np.zeros(len(ACTION_UNITS)), np.zeros(3), camera))
         rng = np.random.default_rng(surroundings.noise_seed)
         grain = rng.normal(0, surroundings.noise, (size + 64, size + 64, 3))
         self.noise = cv2.GaussianBlur(grain, (0, 0), 0.55).astype(np.float32) * 1.6
@@ -112,36 +121,61 @@ class Stage:
         """One frame as RGB uint8 (S, S, 3), and its truth."""
         own_frame = frame if own_frame is None else own_frame
         head = self.head(motion, frame, own_frame)
-        canvas = Canvas(self.background, self.size)
-        hair.draw_behind(canvas, head)
-        hair.draw_skin(canvas, head)
-        features.draw_marks(canvas, head)
-        hair.draw_beard(canvas, head)
-        features.draw_nose(canvas, head)
-        features.draw_mouth(canvas, head)
-        features.draw_eyes(canvas, head, motion.gaze[frame])
-        features.draw_brows(canvas, head)
-        shade = face_light(head, self.light, self.size) * folds(head, self.size)
-        glow, blush = soft_planes(head, self.size)
-        skin = cv2.GaussianBlur((canvas.classes == FACE).astype(np.float32), (0, 0), 0.7)
-        shade = 1.0 + (shade - 1.0) * skin
-        glow, blush = glow * skin, blush * skin
-        colour = cv2.merge([shade + glow, shade + glow - 0.5 * blush, shade + glow - 0.45 * blush])
-        picture = canvas.finished().astype(np.float32) * colour
-        canvas = self._on_top(canvas, head, picture)
-        return self._expose(canvas.finished(), own_frame), self._labels(head, canvas)
+        factor = self.side / self.size
+        seen = self._seen(head, factor)
+        picture = self._lit(head, seen, motion.gaze[frame], factor)
+        features.draw_glasses(picture, head, seen.depth, factor)
+        small = np.asarray(cv2.resize(picture, (self.size, self.size), interpolation=cv2.INTER_AREA), dtype=np.uint8)
+        return self._expose(small, own_frame), self._labels(head, seen, factor)
 
-    def _on_top(self, canvas: Canvas, head: Head, picture: NDArray[np.float32]) -> Canvas:
-        """Front hair and glasses are not shaded as skin is: they are drawn over the shaded picture."""
-        if head.person.glasses <= 0 and head.person.style in ("bald", "receding"):
-            over = Canvas(np.clip(picture, 0, 255).astype(np.uint8), self.size)
-        else:
-            large = cv2.resize(np.clip(picture, 0, 255).astype(np.uint8), None, fx=SUPERSAMPLING, fy=SUPERSAMPLING)
-            over = Canvas(np.asarray(large, dtype=np.uint8), self.size)
-        over.classes = canvas.classes
-        hair.draw_front_hair(over, head)
-        features.draw_glasses(over, head)
-        return over
+    def _seen(self, head: Head, factor: float) -> Surface:
+        """The head's surface at each pixel of the enlarged picture; depth stays in pixels of the final one."""
+        enlarged = [replace(mesh, points=mesh.points * (factor, factor, 1.0)) for mesh in meshes(head, self.light)]
+        return rasterise(enlarged, self.side)
+
+    def _lit(self, head: Head, seen: Surface, gaze: Array, factor: float) -> Image:
+        """The enlarged picture (side, side, 3), without glasses."""
+        picture = self.background.copy()
+        behind = Canvas(picture, factor)
+        features.draw_body(behind, head)
+        shown = seen.part >= 0
+        rows, columns = (np.flatnonzero(shown.any(axis=axis)) for axis in (1, 0))
+        if len(rows):
+            box = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+            inner = self._insides(head, gaze, factor)[box]
+            picture[box] = self._surface(head, seen, box, inner, picture[box])
+        self._dress(picture, head, seen, factor)
+        return picture
+
+    def _dress(self, picture: Image, head: Head, seen: Surface, factor: float) -> None:
+        """The collar hides the neck's foot, also from the classes; hair and face hang in front of it."""
+        dressed = picture.copy()
+        outline = features.draw_collar(Canvas(dressed, factor), head)
+        covered = np.zeros(seen.part.shape, np.uint8)
+        cv2.fillPoly(covered, [fixed(outline, factor)], (1,), cv2.LINE_8, 4)
+        covers = (seen.part == SKIN_PART) | (seen.part < 0)
+        np.copyto(picture, dressed, where=covers[..., None])
+        seen.part[(covered > 0) & covers] = -1
+
+    def _insides(self, head: Head, gaze: Array, factor: float) -> Image:
+        plane = np.zeros((self.side, self.side, 3), np.uint8)
+        features.draw_insides(Canvas(plane, factor), head, gaze)
+        return plane
+
+    def _surface(self, head: Head, seen: Surface, box: tuple[slice, slice], inner: Image, behind: Image) -> Image:
+        """Texture, light and folds, for the part of the picture where the head is."""
+        x, y, level, gloss = (np.ascontiguousarray(seen.values[box][..., i]) for i in range(4))
+        texture = cv2.remap(self.texture, x, y, cv2.INTER_LINEAR).astype(np.float32)
+        face = seen.part[box] == FACE_PART
+        lost = cv2.remap(moving(head), x / 2 - 0.25, y / 2 - 0.25, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+        level = level * np.where(face, 1.0 - lost, 1.0)
+        level[seen.part[box] < 0] = 1.0
+        there = texture[..., 3:] * np.float32(1 / 255)
+        colour = texture[..., :3] * there + inner.astype(np.float32) * (1.0 - there)
+        colour = colour * level[..., None] + (255.0 * gloss)[..., None] * there
+        edge = cv2.GaussianBlur((seen.part[box] >= 0).astype(np.float32), (0, 0), 0.5)[..., None]
+        edge[seen.part[box] < 0] = 0.0
+        return np.asarray(np.clip(colour * edge + behind * (1.0 - edge), 0, 255), dtype=np.uint8)
 
     def _expose(self, picture: Image, frame: int) -> Image:
         """Light colour, lens blur, sensor noise and the camera's own compression."""
@@ -157,10 +191,23 @@ class Stage:
         decoded = np.asarray(cv2.imdecode(encoded, cv2.IMREAD_COLOR), dtype=np.uint8)
         return np.ascontiguousarray(decoded[..., ::-1])
 
-    def _labels(self, head: Head, canvas: Canvas) -> Labels:
+    def _labels(self, head: Head, seen: Surface, factor: float) -> Labels:
         placed = head.place(head.points).astype(np.float32)
-        facing = (normals(mesh_points(head)) @ head.matrix.T)[:68, 2]
-        return Labels(placed[:, :2].copy(), placed, facing < 0.05, canvas.classes)
+        part = cv2.resize(seen.part, (self.size, self.size), interpolation=cv2.INTER_NEAREST)
+        segments = np.array([FACE, FACE, HAIR, BACKGROUND], dtype=np.uint8)[part]
+        return Labels(placed[:, :2].copy(), placed, visible(head, placed, seen.depth, factor), segments)
+
+
+def visible(head: Head, placed: NDArray[np.float32], depth: NDArray[np.float32], factor: float) -> NDArray[np.bool_]:
+    """Whether nothing lies in front of landmarks (68, 3) in the picture: (68,), from the enlarged depth buffer.
+
+    A point next to an edge counts as seen if it would be on the edge's other side: the outline is where jaw points lie.
+    """
+    reach = BESIDE * head.unit
+    around = np.array([(0.0, 0.0)] + [(reach * np.cos(a), reach * np.sin(a)) for a in np.arange(8) * np.pi / 4])
+    where = np.floor((placed[None, :, :2] + around[:, None]) * factor).astype(int)
+    x, y = np.clip(where, 0, depth.shape[0] - 1).transpose(2, 0, 1)
+    return np.asarray(placed[:, 2] <= depth[y, x].max(axis=0) + CLEARANCE * head.unit)
 
 
 def draw_background(surroundings: Surroundings, side: int) -> Image:
