@@ -280,7 +280,7 @@ def test_the_page_shows_the_worst_frames_of_a_failed_check(tmp_path):
         validate_data(**arguments)
     page = (arguments["out"] / "validation.html").read_text()
     captions = re.findall(r"<figcaption>(.*?)</figcaption>", page)
-    assert captions[:2] == ["p02<br>frame 5<br>9.5", "p03<br>frame 0<br>6"]
+    assert captions[:2] == ["p02<br>frame 5<br>AU12 9.5", "p03<br>frame 0<br>AU12 6"]
     assert len(captions) == 11 + 1  # ten of p03, one of p02, and the clip without a licence
     assert captions[-1].startswith("p08<br>frame 5")
     first = cv2.imdecode(np.frombuffer(base64.b64decode(re.findall(r"base64,([^\"]+)", page)[0]), np.uint8), 1)
@@ -321,7 +321,7 @@ def test_limits_on_quality_are_kept_by_a_share_of_the_frames():
     assert set(blurred) == {"blur: 0.6 or less in 90%", "yaw: -40 to 40 in 90%"}
     offenders = blurred["blur: 0.6 or less in 90%"].offenders
     assert [one.clip for one in offenders] == ["p00", "p01"] * 6
-    assert all(one.value == "0.9" for one in offenders)
+    assert all(one.value == "blur 0.9" for one in offenders)
 
 
 def test_an_identity_of_two_tracks_is_one_person_for_the_split():

@@ -104,7 +104,7 @@ def _read(table: str, check: Check, result: Mapping[str, Any], ids: Sequence[str
     observed = f"{wrong} of {total} differ" if wrong else f"all of {total}"
     rows_wrong = facts.get("unexpected_index_list") or []
     names = ["/".join(str(row[column]) for column in ids if column in row) for row in rows_wrong]
-    values = sorted({str(value) for value in facts.get("partial_unexpected_list") or []})[:3]
+    values = sorted({_shown(value) for value in facts.get("partial_unexpected_list") or []})[:3]
     detail = _naming(names) + (f" (for example {', '.join(values)})" if values and wrong else "")
     outcome = _outcome(table, check, bool(result["success"]), observed, detail.strip())
     return outcome if outcome.passed else replace(outcome, offenders=_offenders(rows_wrong, check.arguments))
@@ -142,7 +142,7 @@ def _offenders(rows: Sequence[Mapping[str, Any]], arguments: Mapping[str, Any]) 
     chosen = [row for _, row in sorted(order, key=lambda pair: pair[0])[:_SHOWN]]
     return tuple(
         Offender(clip=str(row["clip"]), frame=int(row["frame"]) if "frame" in row else None,
-                 value=_shown(row.get(column)))
+                 value="" if isinstance(row.get(column), bool) else f"{column} {_shown(row.get(column))}".strip())
         for row in chosen
     )  # fmt: skip
 

@@ -169,7 +169,7 @@ def _side_by_side(pairs: pd.DataFrame) -> list[Offender]:
     worst = pairs.sort_values(["distance", "matched"], ascending=[True, False]).to_dict("records")
     return [
         Offender(clip=str(row[clip]), frame=int(row[frame]),
-                 value=f"{row['matched']} of {row['of']} frames match, here {row['distance']} bits differ")
+                 value=f"{row['matched']} of {row['of']} frames match, {row['distance']} of {duplicates.BITS} bits")
         for row in worst
         for clip, frame in (("clip", "frame"), ("other", "other_frame"))
     ]  # fmt: skip

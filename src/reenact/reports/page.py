@@ -32,7 +32,7 @@ td .interval { display: block; font-size: 11px; color: var(--soft); }
 tr.reference td { color: var(--soft); font-style: italic; } tr.best td { background: var(--best); }
 tr.trouble td { color: var(--bad); }
 .pill { display: inline-block; padding: 1px 9px; border-radius: 99px; border: 1px solid currentColor; font-size: 12px;
-  font-weight: 600; }
+  font-weight: 600; white-space: nowrap; }
 .good { color: var(--good); } .bad { color: var(--bad); } .warn { color: var(--warn); }
 .notice { border-left: 4px solid var(--warn); padding: 8px 14px; background: var(--sheet); border-radius: 0 8px 8px 0;
   margin: 12px 0; }

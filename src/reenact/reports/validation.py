@@ -24,7 +24,11 @@ def write_validation(
     """`validation.html`: what failed first, with pictures (HTML), split, rights, label quality, then every check."""
     failed = checks[~checks["passed"]]
     critical = int((failed["level"] == "critical").sum())
-    verdict = ("bad", f"{critical} critical checks failed") if critical else ("good", "no critical check failed")
+    verdict = (
+        ("bad", f"{critical} critical check{'s' * (critical > 1)} failed")
+        if critical
+        else ("good", "no critical check failed")
+    )
     head = (
         "<h1>Data validation</h1>"
         f'<p><span class="pill {verdict[0]}">{verdict[1]}</span> '
@@ -32,7 +36,7 @@ def write_validation(
     )
     body = [head]
     if len(failed):
-        body.append(section("What failed", check_rows(failed)))
+        body.append(section("What failed", check_rows(failed.sort_values("level", kind="stable"))))
     if pictures:
         body.append(section("Look at it", pictures, lead="Up to twelve frames of each failed check, the worst first."))
     if split is not None:
@@ -52,7 +56,7 @@ def check_rows(checks: pd.DataFrame) -> str:
         cells = [html.escape(str(row[name])) for name in ("table", "check", "level", "observed", "detail")]
         lines.append(("", [*cells[:3], f'<span class="pill {kind}">{word}</span>', *cells[3:]]))
     return rows(
-        ["table", "check", "level", "result", "observed", "which"], lines, text=(1, 2, 3, 4, 5)
+        ["table", "check", "level", "result", "observed", "which"], lines, text=(1, 4, 5)
     )  # fmt: skip
 
 
