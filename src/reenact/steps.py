@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _FACES = ("faces", "corpus")
 _NETWORKS = (*_FACES, "nn", "losses", "backbones")
-_PICTURES = ("overlay", "page", "thumbnails", "validation")
+_PICTURES = ("label_review", "overlay", "page", "sparklines", "thumbnails", "validation")
 # What the pages of checks and labels are made by.
 _PAGE = ("evaluation/data_facts.py", *(f"reports/{name}.py" for name in _PICTURES))
 

@@ -1,4 +1,4 @@
-"""`reenact labels ...`: the labellers themselves."""
+"""`reenact labels ...`: the labellers themselves, and a look at what they made."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,9 +6,10 @@ from typing import Annotated
 import typer
 import yaml
 
+from reenact.cli.stages import ROOT, Root
 from reenact.errors import SettingsError
 
-labels = typer.Typer(name="labels", help="Make and compare labellers.", no_args_is_help=True)
+labels = typer.Typer(name="labels", help="Look at labels; make and compare labellers.", no_args_is_help=True)
 
 
 def add_to(app: typer.Typer) -> None:
@@ -42,3 +43,26 @@ def train_synthetic(
     typer.echo(f"{out}\nsha256: {card['sha256']}\n{'yaw':>8} {'points':>7} {'pose':>6}  (% of the spread, degrees)")
     for band, one in card["errors"]["by_yaw"].items():
         typer.echo(f"{band:>8} {one['points']:7.2f} {one['pose']:6.2f}")
+
+
+@labels.command()
+def review(
+    out: Root = ROOT,
+    clips: Annotated[
+        str, typer.Option("--clips", help="How many, the worst first; or names, as ana--1,ben--2.")
+    ] = "24",
+    page: Annotated[Path | None, typer.Option("--page", help="The file to write; default: OUT/labels.html.")] = None,
+) -> None:
+    """Write a page with frames, landmarks, segments, pose, action units and quality of some clips."""
+    from reenact.atomic import storage_errors
+    from reenact.corpus.corpus import Corpus
+    from reenact.reports.label_review import named_clips, worst_clips, write_review
+
+    corpus = Corpus(out / "frames", landmarks=out / "landmarks", actions=out / "actions")
+    counted = clips.isdigit() and clips not in corpus.by_name
+    chosen = worst_clips(corpus, int(clips)) if counted else named_clips(corpus, clips.split(","))
+    segments = out / "segments"
+    path = page or out / "labels.html"
+    with storage_errors():
+        written = write_review(path, corpus, chosen, segments=segments if segments.is_dir() else None)
+    typer.echo(f"{path}: {written} of {len(corpus.clips)} clips")

@@ -11,6 +11,11 @@ from reenact.faces.pose import rotation
 # RGB: face warm, hair cool; axes x red, y green, z (out of the face) blue, as in most viewers
 _SEGMENTS = {1: (255, 170, 60), 2: (80, 140, 255)}
 _AXES = ((235, 60, 60), (60, 200, 80), (70, 110, 255))
+_CORNER, _LENGTH = (0.84, 0.15), 0.13  # of the picture's side
+LEGEND = (
+    "Lines: jaw grey, brows orange, nose blue, eyes green, lips red. Axes of the head: its side red, down green, ahead "
+    "blue. Tints: face orange, hair blue."
+)
 _SHIFT = 4  # sixteenths of a pixel
 
 
@@ -39,19 +44,19 @@ def with_segments(image: Image, segments: NDArray[np.uint8]) -> Image:
     return tinted.astype(np.uint8)
 
 
-def with_pose(image: Image, pose: NDArray[np.floating], *, origin: tuple[float, float] = (0.5, 0.5)) -> Image:
-    """A picture with the head's axes from `origin` (crop coordinates): its right-hand side, down, and ahead."""
+def with_pose(image: Image, pose: NDArray[np.floating]) -> Image:
+    """A picture with the head's axes in its corner, where they hide nothing: to its side, down, and ahead."""
     if not np.isfinite(pose).all():
         return image
     drawn = image.copy()
     side = image.shape[0]
-    start = np.array(origin) * side
+    start = np.array(_CORNER) * side
     turned = rotation(pose)
     # z points away from the camera: the head looks along -z.
     tips = [turned @ np.array(axis) for axis in ((1.0, 0, 0), (0, 1.0, 0), (0, 0, -1.0))]
     for tip, colour in sorted(zip(tips, _AXES, strict=True), key=lambda pair: -pair[0][2]):
-        ends = [_pixels(start), _pixels(start + tip[:2] * side * 0.3)]
-        for ink, width in (((0, 0, 0), max(2, side // 45)), (colour, max(1, side // 80))):
+        ends = [_pixels(start), _pixels(start + tip[:2] * side * _LENGTH)]
+        for ink, width in (((0, 0, 0), max(3, side // 40)), (colour, max(1, side // 80))):
             cv2.line(drawn, ends[0], ends[1], ink, width, cv2.LINE_AA, _SHIFT)
     return drawn
 

@@ -42,6 +42,12 @@ img { max-width: 100%; } img.faces { image-rendering: auto; border-radius: 6px; 
 .row { display: flex; flex-wrap: wrap; gap: 10px; margin: 6px 0 14px; }
 figure { margin: 0; width: 112px; font-size: 11.5px; line-height: 1.35; color: var(--soft); overflow-wrap: anywhere; }
 figure img { display: block; width: 112px; border-radius: 6px; margin-bottom: 3px; }
+.sparks { display: grid; grid-template-columns: repeat(auto-fill, minmax(132px, 1fr)); gap: 6px 14px;
+  margin-top: 10px; }
+.spark div { display: flex; justify-content: space-between; font-size: 11px; color: var(--soft); }
+.spark svg { width: 100%; height: 34px; display: block; background: var(--sheet); border-radius: 4px; }
+.spark path { fill: none; vector-effect: non-scaling-stroke; stroke-linecap: round; stroke-linejoin: round; }
+.spark .line { stroke: var(--mark); stroke-width: 1.4; } .spark .marks { stroke: var(--line); stroke-width: 1; }
 details summary { cursor: pointer; color: var(--mark); }
 @media print { body { background: #fff; } section { break-inside: avoid; border: 0; padding: 8px 0; }
   .scroll { overflow: visible; } table { font-size: 11px; } th, td { padding: 3px 5px; } }

@@ -74,6 +74,7 @@ class ValidateDataSettings(Settings):
 
     split: SplitSettings = SplitSettings()
     duplicates: DuplicateSettings = DuplicateSettings()
+    review_clips: int = Field(default=24, ge=0)  # on the page labels.html, the worst first; 0: no page
     require_rights: tuple[Literal["licence", "consent", "source", "contact"], ...] = ()  # critical where not stated
     keep: FrameLimits = FrameLimits()  # frames beyond a limit are not used
     critical: CriticalSettings = CriticalSettings()
@@ -83,7 +84,7 @@ class ValidateDataSettings(Settings):
 def validate_data(
     *, videos: Path, frames: Path, landmarks: Path, actions: Path, out: Path, settings: ValidateDataSettings
 ) -> StageResult:
-    """Write checks, label quality, rights and `validation.html` and, if nothing critical failed, `split.parquet`.
+    """Write checks, label quality, rights, two pages to look at and, if nothing critical failed, `split.parquet`.
 
     Of `videos` only the truth beside rendered clips is read. Raises ValidationFailed after the checks are written and
     what failed is printed.
@@ -98,6 +99,7 @@ def validate_data(
     from reenact.evaluation.data_facts import QUALITY, quality_records
     from reenact.labelling.label_quality import label_quality
     from reenact.labelling.shard_work import keep_only
+    from reenact.reports.label_review import worst_clips, write_review
     from reenact.reports.thumbnails import exhibits
     from reenact.reports.validation import failures_text, write_validation
 
@@ -119,6 +121,8 @@ def validate_data(
         out / "validation.html", checks, split, quality_records(quality), rights=rights,
         pictures=exhibits(outcomes, corpus),
     )  # fmt: skip
+    if settings.review_clips:
+        write_review(out / "labels.html", corpus, worst_clips(corpus, settings.review_clips))
     failed = checks[~checks["passed"]]
     if len(failed):
         from reenact.progress import say
