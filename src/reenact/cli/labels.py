@@ -48,9 +48,7 @@ def train_synthetic(
 @labels.command()
 def review(
     out: Root = ROOT,
-    clips: Annotated[
-        str, typer.Option("--clips", help="How many, the worst first; or names, as ana--1,ben--2.")
-    ] = "24",
+    clips: Annotated[str, typer.Option("--clips", help="How many, the worst first; or names: ana--1,ben--2.")] = "24",
     page: Annotated[Path | None, typer.Option("--page", help="The file to write; default: OUT/labels.html.")] = None,
 ) -> None:
     """Write a page with frames, landmarks, segments, pose, action units and quality of some clips."""

@@ -99,7 +99,7 @@ def _shown_frames(error: NDArray[np.float64]) -> list[int]:
     rows = {int((number + 0.5) * count / min(_FRAMES, count)) for number in range(min(_FRAMES, count))}
     if np.isfinite(error).any():
         worst = int(np.nanargmax(error))
-        rows = (rows - {min(rows, key=lambda row: abs(row - worst))}) | {worst}
+        rows = (rows - {min(sorted(rows), key=lambda row: abs(row - worst))}) | {worst}
     return sorted(rows)
 
 
