@@ -237,3 +237,64 @@ def test_train_synthetic_refuses_in_words(tmp_path: Path) -> None:
         make_network(role="labels", out=tmp_path / "a.safetensors", settings={"widht": 8})
     with pytest.raises(BadInput, match=r"ends with \.safetensors"):
         make_network(role="labels", out=tmp_path / "a.pt", settings={})
+
+
+@pytest.fixture(scope="module")
+def turning() -> tuple[list[np.ndarray], np.ndarray]:
+    """A video that begins and ends with a turned head: 48 pictures, true yaw from 65 over 0 to -65 degrees."""
+    from dataclasses import replace
+
+    from reenact.rendering.clips import invent_scene
+    from reenact.rendering.scene import Stage
+
+    identity = FIRST_IDENTITY["test"] + 900_100
+    scene = invent_scene(seed=5, identity=identity, clip=0, frames=48, fps=25.0, size=256, yaw=20, honest=True)
+    pose = scene.motion.pose * 0.5
+    pose[:, 1] = np.linspace(65, -65, 48)
+    motion = replace(scene.motion, pose=pose)
+    stage = Stage(scene.person, scene.surroundings, motion, scene.size)
+    return [stage.draw(motion, frame)[0] for frame in range(48)], pose
+
+
+def followed(pictures: list[np.ndarray], **settings: float) -> tuple[list[int], int]:
+    """Frames of the longest track, and how many tracks there are."""
+    from reenact.labelling import backends
+    from reenact.labelling.finding import DetectSettings
+    from reenact.labelling.tracking import follow
+
+    found = follow(
+        enumerate(pictures), fps=25.0, detector=backends.detector(), settings=DetectSettings(**settings),
+        predictor=backends.landmark_predictor("synthetic"), confirmer=backends.confirmer("synthetic"),
+    )  # fmt: skip
+    tracks = [[one.frame for one in track.frames] for track in found.tracks]
+    return max(tracks, key=len, default=[]), len(tracks)
+
+
+def test_a_face_is_followed_to_both_sides_from_where_it_is_frontal(
+    turning: tuple[list[np.ndarray], np.ndarray],
+) -> None:
+    frames, tracks = followed(turning[0])
+    assert tracks == 1
+    assert frames == sorted(set(frames))
+    assert len(frames) >= 46
+
+
+def test_it_is_followed_back_no_further_than_asked(turning: tuple[list[np.ndarray], np.ndarray]) -> None:
+    whole, short = followed(turning[0])[0], followed(turning[0], back=0.0)[0]
+    assert short[0] > 2  # the detector sees no face turned by 60 degrees
+    assert short == whole[whole.index(short[0]) :]
+
+
+def test_a_track_ends_where_the_face_does(turning: tuple[list[np.ndarray], np.ndarray]) -> None:
+    """The head is painted over: the network must say that it's gone, not follow the wall."""
+    wall = np.full_like(turning[0][0], 120)
+    frames, _ = followed([*turning[0][:30], *[wall] * 18])
+    assert frames
+    assert max(frames) == 29
+
+
+def test_nothing_is_followed_back_over_a_cut(turning: tuple[list[np.ndarray], np.ndarray]) -> None:
+    random = np.random.default_rng(0)
+    other = [np.asarray(random.integers(0, 255, (256, 256, 3)) // 4 * 3, dtype=np.uint8)] * 6
+    frames, _ = followed([*other, *turning[0]])
+    assert min(frames) >= 6

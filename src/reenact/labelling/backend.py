@@ -1,7 +1,7 @@
 """What a label backend is: the small protocols that detectors and landmark predictors keep."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,6 +56,15 @@ class Detector(Protocol):
     smallest: float
 
     def __call__(self, gray: Gray) -> list[Detection]: ...
+
+
+@runtime_checkable
+class Confirmer(Protocol):
+    """Says whether there is still a face near a box, at any turn of the head, and where exactly."""
+
+    name: str
+
+    def near(self, gray: Gray, box: Box) -> Detection | None: ...
 
 
 class LandmarkPredictor(Protocol):

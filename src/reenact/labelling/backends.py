@@ -4,7 +4,7 @@ from functools import cache
 
 from reenact.config import nearest
 from reenact.errors import SettingsError
-from reenact.labelling.backend import Detector, LandmarkPredictor, Recogniser
+from reenact.labelling.backend import Confirmer, Detector, LandmarkPredictor, Recogniser
 from reenact.labelling.synthetic.models import SyntheticModel, synthetic_facts
 
 # Those that also follow faces through a video, and those that only label what was followed.
@@ -28,6 +28,16 @@ def detector(name: str = "dlib", threshold: float = 0.0) -> Detector:
     from reenact.labelling.dlib_backend import DlibDetector
 
     return DlibDetector(threshold)
+
+
+@cache
+def confirmer(name: str = "dlib", threshold: float = 0.0, model: SyntheticModel | None = None) -> Detector | Confirmer:
+    """What makes sure near a followed face: the detector at a threshold of its own, or the network that follows it."""
+    if name == "synthetic":
+        from reenact.labelling.synthetic.backend import SyntheticConfirmer
+
+        return SyntheticConfirmer(model)
+    return detector(name, threshold)
 
 
 @cache

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from reenact.config import Settings
-from reenact.labelling.backend import Box, Detection, Detector, Gray, LandmarkPredictor, Points
+from reenact.labelling.backend import Box, Confirmer, Detection, Detector, Gray, LandmarkPredictor, Points
 from reenact.labelling.geometry import plausible, spread
 
 
@@ -20,6 +20,7 @@ class DetectSettings(Settings):
     threshold: float = 0.0  # detector score from which a face counts as found
     confirm: float = -0.5  # and from which one near the tracked face confirms the track
     max_gap: float = Field(default=1.0, ge=0)  # s without a face after which a new track begins
+    back: float = Field(default=10.0, ge=0)  # s over which `synthetic` follows a face back from where it was found
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class Tools:
     """What finds faces: `confirmer` looks near a tracked one and may be easier to satisfy than the `detector`."""
 
     detector: Detector
-    confirmer: Detector
+    confirmer: Detector | Confirmer
     predictor: LandmarkPredictor
     settings: DetectSettings
 
@@ -52,8 +53,10 @@ def _detect_at(gray: Gray, detector: Detector, scale: float) -> list[Detection]:
     return [Detection(one.box.scaled(1 / scale), one.score) for one in detector(_resized(gray, scale))]
 
 
-def detect_near(gray: Gray, confirmer: Detector, box: Box) -> Detection | None:
+def detect_near(gray: Gray, confirmer: Detector | Confirmer, box: Box) -> Detection | None:
     """Detect in the surroundings of a box, at a scale where such a face measures 110 px: fast in any video."""
+    if isinstance(confirmer, Confirmer):
+        return confirmer.near(gray, box)
     height, width = gray.shape
     x, y = box.centre
     reach = 1.1 * box.side

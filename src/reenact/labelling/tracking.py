@@ -12,7 +12,8 @@ from pydantic import Field
 
 from reenact.config import Settings
 from reenact.corpus.shards import Image
-from reenact.labelling.backend import Detection, Detector, Gray, LandmarkPredictor, Points, Recogniser
+from reenact.labelling.backend import Confirmer, Detection, Detector, Gray, LandmarkPredictor, Points, Recogniser
+from reenact.labelling.backwards import Backlog
 from reenact.labelling.cuts import CutFinder
 from reenact.labelling.finding import (
     DetectSettings,
@@ -52,13 +53,14 @@ def follow(
     detector: Detector,
     predictor: LandmarkPredictor,
     settings: DetectSettings,
-    confirmer: Detector | None = None,
+    confirmer: Detector | Confirmer | None = None,
     tracks: TrackSettings | None = None,
     recogniser: Recogniser | None = None,
 ) -> Followed:
     """Follow faces through (number, RGB picture) pairs; `recogniser` takes samples of each track.
 
-    `confirmer` looks near a tracked face and may be easier to satisfy than the `detector` of the whole picture.
+    `confirmer` looks near a tracked face and may be easier to satisfy than the `detector` of the whole picture. With
+    one that knows faces at any turn a face is also followed back from where the detector found it.
     """
     followers = _Followers(
         Tools(detector, confirmer or detector, predictor, settings), tracks or TrackSettings(), recogniser, fps
@@ -78,6 +80,8 @@ class _Followers:
         self.sample_every = max(1, round(settings.sample * fps))
         self.followed = Followed()
         self.cuts = CutFinder()
+        turned = isinstance(tools.confirmer, Confirmer)
+        self.backlog = Backlog(round(tools.settings.back * fps) if turned else 0)
         self.faces: list[Face] = []
         self.why = "the beginning"  # of the next track, "" where nothing but the face itself is new
         self.alone = 0  # frames since any face was present
@@ -89,6 +93,7 @@ class _Followers:
         if self.cuts(gray) and self.followed.tracks:
             self._end(self.faces, "")
             self.why, self.alone = f"cut at frame {number}", 0
+            self.backlog.clear()
         look = self._wants_look()
         for face in self.faces:
             if face.present:
@@ -100,7 +105,12 @@ class _Followers:
         if look:
             self._look(number, gray, image)
         self._end([face for face in self.faces if face.lost >= self.max_gap], _AWAY)
-        self.alone = 0 if any(face.present for face in self.faces) else self.alone + 1
+        if any(face.present for face in self.faces):
+            self.alone = 0
+            self.backlog.clear()
+        else:
+            self.alone += 1
+            self.backlog.add(number, gray)
         self._sample(image)
 
     def result(self) -> Followed:
@@ -132,7 +142,9 @@ class _Followers:
                 continue
             landmarks = self.tools.predictor(gray, detection.box)
             if plausible_in(landmarks, gray):
-                self._seen(number, why, landmarks).seen(number, gray, image, landmarks, detection.score)
+                face = self._seen(number, why, landmarks)
+                face.track.frames += self.backlog.follow(self.tools, number, gray, landmarks)
+                face.seen(number, gray, image, landmarks, detection.score)
                 if only:
                     return
 

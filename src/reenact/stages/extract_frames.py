@@ -22,6 +22,7 @@ from reenact.labelling.finding import DetectSettings
 from reenact.labelling.quality import QUALITY, quality
 from reenact.labelling.recognition import recognised
 from reenact.labelling.shard_work import keep_only, missing_shards, new_shard, shard_facts
+from reenact.labelling.synthetic.models import SyntheticModel
 from reenact.labelling.tracking import TrackSettings
 from reenact.labelling.tracks import Followed, Named, choose_tracks, lanes, track_notes
 from reenact.progress import progress
@@ -49,7 +50,8 @@ class ExtractFramesSettings(Settings):
         default=2.5, ge=1, le=10
     )  # side of the crop in sizes of the landmarks' box, as in seed 000
     patience: float = Field(default=60.0, gt=0)  # s without a new frame after which a video is given up
-    backend: str = "dlib"
+    backend: str = "dlib"  # or synthetic: dlib's detector finds a face, the network follows it at any turn
+    synthetic: SyntheticModel = SyntheticModel()
     detect: DetectSettings = DetectSettings()
     tracks: TrackSettings = TrackSettings()
 
@@ -122,7 +124,7 @@ def _base_key(settings: ExtractFramesSettings) -> dict[str, Any]:
     code = [hash_code("labelling"), *(hash_file(path) for path in files)]
     # How many clips lie together decides which, and which they are is part of each name already.
     plain = {name: value for name, value in settings.plain().items() if not name.startswith("shard_")}
-    return {"code": code, "settings": plain, **backend_facts(settings.backend)}
+    return {"code": code, "settings": plain, **backend_facts(settings.backend, settings.synthetic)}
 
 
 def _extract_shards(
@@ -173,14 +175,14 @@ def _track_clip(task: _ClipTask, beat: guarded.Beat) -> _Tracked:
     settings, nothing = task.settings, _Tracked(25.0, 0, 0)
     try:
         detector = backends.detector(settings.backend, settings.detect.threshold)
-        predictor = backends.landmark_predictor(settings.backend)
+        predictor = backends.landmark_predictor(settings.backend, settings.synthetic)
         with open_video(task.path, task.row.get("member", "")) as video:
             facts = video.facts
             followed = follow(
                 _numbered(video, settings, beat),
                 fps=facts.fps / settings.every,
                 detector=detector,
-                confirmer=backends.detector(settings.backend, settings.detect.confirm),
+                confirmer=backends.confirmer(settings.backend, settings.detect.confirm, settings.synthetic),
                 predictor=predictor,
                 settings=settings.detect,
                 tracks=settings.tracks,
