@@ -27,9 +27,11 @@ def flaws(path: Path) -> list[str]:
                 return list(dict.fromkeys(_avi(stream, size)))
             if head[:1] == b"G" and path.suffix.lower() in (".ts", ".mts") and size % _TS_PACKET:
                 return ["it ends within a packet: it is cut off"]
+            if head[:4] == b"\x1a\x45\xdf\xa3":
+                return list(_matroska(stream, size))
             if head[:4] == b"\0\0\1\xba":
                 return _program_stream(stream, size)
-    except (OSError, struct.error):
+    except (OSError, struct.error, IndexError, ValueError):
         pass
     return []
 
@@ -104,6 +106,24 @@ def _avi(stream: BinaryIO, size: int) -> Iterator[str]:
         scale, rate = struct.unpack_from("<II", head, at + 8 + 20)
         if not scale or not rate or not 0.1 <= rate / scale <= 1000:
             yield "its header claims an impossible frame rate"
+
+
+def _matroska(stream: BinaryIO, size: int) -> Iterator[str]:
+    """The header element, then the segment that holds all the rest and says how long it is."""
+    at = 4
+    for mark in (b"\x18\x53\x80\x67", b""):
+        stream.seek(at)
+        first = stream.read(1)[0]
+        width = 9 - first.bit_length()
+        value = int.from_bytes(bytes([first & ((1 << (8 - width)) - 1)]) + stream.read(width - 1), "big")
+        end = at + width + value
+        if value != (1 << (7 * width)) - 1 and end > size:  # all ones: the writer did not know
+            yield "it is shorter than its header says: it is cut off"
+            return
+        stream.seek(end)
+        if not mark or stream.read(4) != mark:
+            return
+        at = end + 4
 
 
 def _size(width: int, height: int) -> Iterator[str]:

@@ -11,6 +11,7 @@ import pandas as pd
 from pydantic import Field
 
 from reenact.config import Runtime, Settings
+from reenact.corpus.containers import flaws
 from reenact.corpus.sharding import shard_groups
 from reenact.corpus.shards import frame_writer, read_stage, write_rows, write_stage
 from reenact.corpus.tables import read_table, write_table
@@ -117,10 +118,10 @@ def _groups(videos: Path, settings: ExtractFramesSettings) -> dict[str, pd.DataF
 
 
 def _base_key(settings: ExtractFramesSettings) -> dict[str, Any]:
-    from reenact.corpus import packs, video
+    from reenact.corpus import containers, packs, video
     from reenact.labelling.backends import backend_facts
 
-    files = (Path(__file__), Path(video.__file__), Path(packs.__file__))
+    files = (Path(__file__), *(Path(module.__file__) for module in (video, packs, containers)))
     code = [hash_code("labelling"), *(hash_file(path) for path in files)]
     # How many clips lie together decides which, and which they are is part of each name already.
     plain = {name: value for name, value in settings.plain().items() if not name.startswith("shard_")}
@@ -166,7 +167,18 @@ def _lost(task: _ClipTask, why: str) -> _Tracked:
 
 
 def _track_clip(task: _ClipTask, beat: guarded.Beat) -> _Tracked:
-    """First pass: where is the face, frame by frame."""
+    """First pass, with a word on what is wrong with the file itself: decoders pass over much in silence."""
+    tracked = _track_faces(task, beat)
+    found = flaws(task.path)
+    said = [f"{task.row['file']}: {flaw}; what can be read of it is used." for flaw in found]
+    if tracked.refused and found and "cut off" not in tracked.refused:
+        file, _, why = tracked.refused.partition(": ")
+        return _replaced(tracked, refused=f"{file}: {found[0]}; {why}")
+    return _replaced(tracked, notes=(*tracked.notes, *((task.row["clip"], sentence) for sentence in said)))
+
+
+def _track_faces(task: _ClipTask, beat: guarded.Beat) -> _Tracked:
+    """Where is which face, frame by frame."""
     import cv2
 
     from reenact.labelling import backends
@@ -197,6 +209,10 @@ def _track_clip(task: _ClipTask, beat: guarded.Beat) -> _Tracked:
     except cv2.error as error:
         return _replaced(
             nothing, refused=f"{task.row['file']}: OpenCV failed on this video ({error.err}). Encode it again."
+        )
+    except MemoryError:
+        return _replaced(
+            nothing, refused=f"{task.row['file']}: its frames need more memory than there is. Make it smaller."
         )
 
 

@@ -1,0 +1,125 @@
+"""Two hundred bad files: no crash, no hang, nothing written elsewhere, and a sentence for each."""
+
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from bad_files import BadFile, write_bad_files
+from face_videos import square_faces, walk
+from reenact.config import Runtime
+from reenact.corpus.annotations import read_pts
+from reenact.corpus.containers import flaws
+from reenact.corpus.sources.materialise import SourceSettings, materialise
+from reenact.corpus.tables import read_table
+from reenact.corpus.video import open_video
+from reenact.errors import BadInput
+from reenact.stages.extract_frames import ExtractFramesSettings, extract_frames
+from reenact.stages.fetch_data import FetchDataSettings, fetch_data
+from reenact.stages.render_clips import RenderClipsSettings, render_clips
+
+__all__ = ["square_faces"]
+FRAMES = 16
+
+
+def extract(videos: Path, out: Path, workers: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Clips and quarantine, of both stages together."""
+    fetch_data(videos=videos, out=out / "videos", settings=FetchDataSettings())
+    settings = ExtractFramesSettings(size=64, patience=30.0)
+    extract_frames(videos=out / "videos", out=out / "frames", settings=settings, runtime=Runtime(workers=workers))
+    notes = [read_table(out / name / "quarantine.parquet", kind="quarantine") for name in ("videos", "frames")]
+    return read_table(out / "frames" / "clips.parquet", kind="clips"), pd.concat(notes)
+
+
+def check_videos(bad: list[BadFile], clips: pd.DataFrame, quarantine: pd.DataFrame) -> None:
+    """Each file is told of, or is a whole clip in spite of its flaw; sentences name the file as its owner does."""
+    assert "good" in set(clips["clip"])
+    assert "good" not in set(quarantine["clip"])
+    refused = set(quarantine["clip"]) - set(clips["clip"])
+    for one in bad:
+        notes = quarantine[quarantine["clip"].str.startswith(one.path.stem[:60])]
+        if notes.empty:
+            whole = clips[clips["clip"].str.startswith(one.path.stem)]
+            assert one.usable, f"{one} is not told of"
+            assert len(whole), f"{one} vanished"
+            assert whole["count"].iloc[0] >= FRAMES - 3, f"{one} lost frames in silence"
+        elif not one.usable:
+            assert set(notes["clip"]) & refused, f"{one} is used"
+    for row in quarantine.itertuples():
+        assert row.reason.startswith(f"{row.file}: "), row.reason
+        assert row.reason.rstrip().endswith("."), row.reason
+        assert "Traceback" not in row.reason
+        assert "\n" not in row.reason
+
+
+def check_archives(bad: list[BadFile], out: Path) -> None:
+    """Refused as a whole, or without the members that are tricks."""
+    for one in bad:
+        if one.path.parent.name != "archives":
+            continue
+        cache = out / one.path.name
+        if one.kind in ("bomb", "damaged"):
+            with pytest.raises(BadInput, match=rf"{one.path.name}: .+\.$"):
+                materialise(str(one.path), SourceSettings(), cache)
+        else:
+            material = materialise(str(one.path), SourceSettings(), cache)
+            assert material.skipped, f"{one} is not told of"
+            assert not [path for path in material.folder.rglob("*") if path.is_file() or path.is_symlink()]
+
+
+def check_labels(bad: list[BadFile]) -> None:
+    for one in bad:
+        if one.path.suffix == ".pts":
+            with pytest.raises(BadInput, match=one.path.name):
+                read_pts(one.path)
+
+
+def names_below(folder: Path) -> set[Path]:
+    return set(folder.rglob("*"))
+
+
+def of(bad: list[BadFile], folder: str) -> list[BadFile]:
+    return [one for one in bad if one.path.parent.name == folder]
+
+
+@pytest.mark.usefixtures("square_faces")
+def test_a_tenth_of_the_bad_files_in_seconds(tmp_path: Path) -> None:
+    bad = write_bad_files(tmp_path / "in", walk(FRAMES))
+    chosen = of(bad, "videos")[::8]
+    for one in of(bad, "videos"):
+        if one not in chosen:
+            one.path.unlink()
+    check_videos(chosen, *extract(tmp_path / "in" / "videos", tmp_path / "out", workers=1))
+    check_archives(bad[-12:], tmp_path / "cache")
+    check_labels(bad)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_200_bad_files(tmp_path: Path) -> None:
+    settings = RenderClipsSettings(identities=1, frames=FRAMES, size=192, yaw=10.0)
+    render_clips(out=tmp_path / "good", settings=settings, runtime=Runtime(workers=1))
+    with open_video(next((tmp_path / "good").glob("*.mp4"))) as video:
+        bad = write_bad_files(tmp_path / "in", list(video))
+    assert len({one.path for one in bad}) == 200
+    before, start = names_below(tmp_path), time.monotonic()
+    check_videos(of(bad, "videos"), *extract(tmp_path / "in" / "videos", tmp_path / "out", workers=2))
+    check_archives(bad, tmp_path / "cache")
+    check_labels(bad)
+    assert time.monotonic() - start < 300
+    new = {path.relative_to(tmp_path).parts[0] for path in names_below(tmp_path) - before}
+    assert new == {"out", "cache"}
+    assert not Path("/tmp/reenact-out.mp4").exists()
+
+
+def test_a_sound_container_has_no_flaws(tmp_path: Path) -> None:
+    from bad_files import CONTAINERS, encoded
+
+    for suffix, fourcc in CONTAINERS:
+        path = tmp_path / f"good.{suffix}"
+        path.write_bytes(encoded(path, walk(FRAMES), fourcc))
+        assert flaws(path) == [], suffix
+        # Packets of what was recorded off the air may end anywhere but in the middle.
+        path.write_bytes(path.read_bytes()[:-100])
+        assert flaws(path), suffix
