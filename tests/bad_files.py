@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import stat
 import struct
 import tarfile
 import wave
@@ -172,9 +173,8 @@ def odd_names(folder: Path, data: bytes) -> Iterator[BadFile]:
     (folder / "nothing.mp4").symlink_to(folder / "gone.mp4")
     (folder / "round.mp4").symlink_to(folder / "round.mp4")
     os.mkfifo(folder / "pipe.mp4")
-    (folder / "folder.mp4").mkdir()
-    (folder / "folder.mp4" / "inside.txt").write_text("no video")
-    for name in ("nothing", "round", "pipe", "folder"):
+    os.mknod(folder / "socket.mp4", stat.S_IFSOCK | 0o600)
+    for name in ("nothing", "round", "pipe", "socket"):
         yield BadFile(folder / f"{name}.mp4", "no file")
     yield written(folder / ("n" * 251 + ".mp4"), data[:100], "long name")
 

@@ -95,6 +95,23 @@ def test_a_tenth_of_the_bad_files_in_seconds(tmp_path: Path) -> None:
     check_labels(bad)
 
 
+@pytest.mark.usefixtures("square_faces")
+def test_odd_names_are_clips_under_other_names_or_told_of(tmp_path: Path) -> None:
+    bad = of(write_bad_files(tmp_path / "in", walk(FRAMES)), "names")
+    names = tmp_path / "in" / "names"
+    good = (names / "good.mp4").read_bytes()
+    twins = ("-dash.mp4", "Case.mp4", "case.mp4", "two.mp4", "two.mov")
+    for name in twins:
+        (names / name).write_bytes(good)
+    clips, quarantine = extract(names, tmp_path / "out", workers=1)
+    assert len(clips) == 1 + len(twins) + sum(one.kind == "name" for one in bad)
+    assert len({clip.lower() for clip in clips["clip"]}) == len(clips) == clips["identity"].nunique()
+    assert all(clip.isprintable() and not clip.startswith("-") for clip in clips["clip"])
+    told = " ".join(quarantine["reason"])
+    assert [one.path.name for one in bad if one.kind == "no file" and one.path.name not in told] == []
+    assert len(quarantine) == len(bad) - 3
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_200_bad_files(tmp_path: Path) -> None:

@@ -458,7 +458,7 @@ def test_links_are_followed_once_and_dead_ones_are_said(tmp_path: Path, clip: by
     (root / "gone.mp4").symlink_to(tmp_path / "nothing")
     table = fetched(root, tmp_path / "videos")
     assert table["identity"].to_dict() == {"ana--1": "ana", "bo--2": "bo"}
-    assert notes(tmp_path / "videos") == ["gone.mp4: a link to nothing, or closed to us."]
+    assert notes(tmp_path / "videos") == ["gone.mp4: no file: a link to nothing, a pipe, or closed to us."]
 
 
 def test_a_trial_takes_the_same_few_and_some_of_every_split(tmp_path: Path) -> None:

@@ -424,3 +424,49 @@ def test_a_file_damaged_in_the_remote_is_a_sentence(repository: Path, tmp_path: 
     damaged.write_bytes(b"version X")
     with pytest.raises((StorageError, SettingsError), match=r"damaged|never pushed"):
         materialise(f"dvc://{clone}?rev=v1&path=videos", settings(tmp_path))
+
+
+# A file that names a source
+
+
+def test_a_small_file_names_a_source_and_holds_it_to_a_version(tmp_path: Path) -> None:
+    from reenact.corpus.sources.pointer import write_version
+
+    archive, pointer = write_zip(tmp_path / "a.zip", ("ana/1.mp4", b"one")), tmp_path / "faces.yaml"
+    pointer.write_text(f"# our faces\nsource: {archive}\n")
+    told = settings(tmp_path)
+    first = materialise(str(pointer), told)
+    assert contents(first) == {"ana/1.mp4": b"one"}
+    write_version(pointer, version_of(str(pointer), told))
+    assert materialise(str(pointer), told) == first
+    assert pointer.read_text().startswith("# our faces\nsource: ")
+    archive.unlink()
+    write_zip(archive, ("ana/1.mp4", b"changed"))
+    with pytest.raises(StorageError, match=r"has changed since its version was noted.*reenact data pin"):
+        materialise(str(pointer), told)
+    write_version(pointer, version_of(str(pointer), told))
+    assert contents(materialise(str(pointer), told)) == {"ana/1.mp4": b"changed"}
+
+
+def test_a_file_that_names_no_source_is_a_sentence(tmp_path: Path) -> None:
+    for text, said in (
+        ("a: [", "not YAML"), ("just words", "expected a line"), ("sourc: x", 'mean "source"'),
+        ("source: b.yaml", "such a file again"),
+    ):  # fmt: skip
+        (tmp_path / "a.yaml").write_text(text)
+        with pytest.raises(SettingsError, match=said):
+            materialise(str(tmp_path / "a.yaml"), settings(tmp_path))
+
+
+def test_the_stage_takes_an_archive_and_tells_what_was_left_out(tmp_path: Path) -> None:
+    from reenact.corpus.tables import read_table
+    from reenact.stages.fetch_data import FetchDataSettings, fetch_data
+
+    archive = write_zip(tmp_path / "a.zip", ("ana/1.mp4", b"one"), ("../2.mp4", b"two"))
+    result = fetch_data(
+        videos=str(archive), out=tmp_path / "videos", settings=FetchDataSettings(cache=str(tmp_path / "cache"))
+    )
+    assert result.counts["clips"] == 1
+    quarantine = read_table(tmp_path / "videos/quarantine.parquet", kind="quarantine")
+    assert "leads out of the folder" in quarantine["reason"].item()
+    assert read_table(tmp_path / "videos/clips.parquet", kind="videos")["identity"].item() == "ana"

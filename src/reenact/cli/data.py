@@ -2,9 +2,13 @@
 
 import json
 from dataclasses import asdict
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from reenact.corpus.sources.materialise import Material, SourceSettings
 
 app = typer.Typer(name="data", help="Look at data before it is used.", no_args_is_help=True)
 
@@ -29,7 +33,48 @@ def inspect(
 ) -> None:
     """Say what data is there, what is missing, under which licence it stands, and which settings to use."""
     from reenact.corpus.layouts.inspection import as_text, inspect_folder
-    from reenact.corpus.sources.materialise import SourceSettings, materialise
 
-    seen = inspect_folder(materialise(source, SourceSettings()).folder, layout, name=source)
+    seen = inspect_folder(_here(source).folder, layout, name=source)
     typer.echo(json.dumps({**asdict(seen), "settings": seen.settings()}, indent=1) if as_json else as_text(seen))
+
+
+@app.command()
+def fetch(
+    source: Annotated[str, typer.Argument(help="An archive, s3://bucket/prefix or dvc://REPO?rev=REV&path=FOLDER.")],
+) -> None:
+    """Bring a source into the cache, and say where it lies and what of it is left out."""
+    material = _here(source)
+    for one in material.skipped:
+        typer.echo(one.reason, err=True)
+    typer.echo(material.folder)
+
+
+@app.command()
+def pin(
+    file: Annotated[Path, typer.Argument(help="A YAML file with `source: ADDRESS`, as fetch_data.videos may name.")],
+) -> None:
+    """Note in the file which version its source has now; `dvc repro` then sees that there is something new."""
+    from reenact.corpus.sources.materialise import version_of
+    from reenact.corpus.sources.pointer import read_pointer, write_version
+
+    version = version_of(read_pointer(file).source, _settings())
+    write_version(file, version)
+    typer.echo(f"{file}: version {version}")
+
+
+def _here(source: str) -> "Material":
+    from reenact.corpus.sources.materialise import materialise
+
+    return materialise(source, _settings())
+
+
+def _settings() -> "SourceSettings":
+    """Those of the project this is called in; the defaults elsewhere."""
+    from reenact.corpus.sources.settings import SourceSettings
+    from reenact.params import read_raw
+
+    path = Path("params.yaml")
+    block = read_raw(path).get("fetch_data", {}) if path.exists() else {}
+    return SourceSettings.parse(
+        {name: block[name] for name in SourceSettings.model_fields if name in block}, where="fetch_data"
+    )

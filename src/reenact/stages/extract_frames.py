@@ -121,8 +121,8 @@ def _base_key(settings: ExtractFramesSettings) -> dict[str, Any]:
     from reenact.corpus import containers, packs, video
     from reenact.labelling.backends import backend_facts
 
-    files = (Path(__file__), *(Path(module.__file__) for module in (video, packs, containers)))
-    code = [hash_code("labelling"), *(hash_file(path) for path in files)]
+    files = (__file__, video.__file__, packs.__file__, containers.__file__)
+    code = [hash_code("labelling"), *(hash_file(Path(path)) for path in files)]
     # How many clips lie together decides which, and which they are is part of each name already.
     plain = {name: value for name, value in settings.plain().items() if not name.startswith("shard_")}
     return {"code": code, "settings": plain, **backend_facts(settings.backend, settings.synthetic)}
@@ -170,6 +170,8 @@ def _track_clip(task: _ClipTask, beat: guarded.Beat) -> _Tracked:
     """First pass, with a word on what is wrong with the file itself: decoders pass over much in silence."""
     tracked = _track_faces(task, beat)
     found = flaws(task.path)
+    if any("could be decoded" in note for _, note in tracked.notes):
+        found = [flaw for flaw in found if "cut off" not in flaw]  # said already, with numbers
     said = [f"{task.row['file']}: {flaw}; what can be read of it is used." for flaw in found]
     if tracked.refused and found and "cut off" not in tracked.refused:
         file, _, why = tracked.refused.partition(": ")

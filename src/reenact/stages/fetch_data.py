@@ -124,7 +124,8 @@ def _found(
         raise BadInput(f"{videos}: not one of {len(taken)} clips can be read, first: {bringer.notes[0][2]}")
     notes = [_note(*note) for note in bringer.notes]
     notes += [
-        _note("", printable(path), f"{printable(path)}: a link to nothing, or closed to us.") for path in tree.broken
+        _note("", printable(path), f"{printable(path)}: no file: a link to nothing, a pipe, or closed to us.")
+        for path in tree.broken
     ]
     notes += [
         _note("", settings.exclude, f"{settings.exclude}: nothing here is named {line}.") for line in sorted(unused)

@@ -16,7 +16,7 @@ class Tree:
 
     root: Path
     files: Mapping[str, tuple[str, ...]]  # every folder, sorted -> its files' names, sorted
-    broken: tuple[str, ...] = ()  # links to nothing, and folders that can't be read
+    broken: tuple[str, ...] = ()  # links to nothing, pipes and devices, folders that can't be read
 
     def path(self, folder: str, name: str) -> Path:
         """Where a file lies."""
@@ -70,7 +70,11 @@ def walk(root: Path) -> Tree:
         try:
             with os.scandir(root / folder) as entries:
                 for entry in entries:
-                    _sort_in(entry, f"{folder}/{entry.name}" if folder else entry.name, names, waiting, broken, linked)
+                    path = f"{folder}/{entry.name}" if folder else entry.name
+                    try:
+                        _sort_in(entry, path, names, waiting, broken, linked)
+                    except OSError:  # a link to itself, say; the others are fine
+                        broken.append(path)
         except OSError:
             broken.append(folder)
         files[folder] = tuple(sorted(names))
@@ -91,5 +95,5 @@ def _sort_in(
         waiting.append(path)
     elif entry.is_file():
         names.append(entry.name)
-    elif link:
+    else:
         broken.append(path)

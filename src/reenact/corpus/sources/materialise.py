@@ -7,9 +7,10 @@ from pathlib import Path
 from reenact.corpus.sources.archives import is_archive
 from reenact.corpus.sources.local import fetch_local, local_version
 from reenact.corpus.sources.names import redacted
+from reenact.corpus.sources.pointer import POINTER_SUFFIXES, read_pointer
 from reenact.corpus.sources.settings import SourceSettings
 from reenact.corpus.sources.tree import Material
-from reenact.errors import SettingsError
+from reenact.errors import SettingsError, StorageError
 
 __all__ = ["Material", "SourceSettings", "is_remote", "materialise", "version_of"]
 
@@ -22,11 +23,19 @@ def is_remote(source: str) -> bool:
 def materialise(source: str, settings: SourceSettings, cache: Path | None = None) -> Material:
     """The folder that holds a source, what of it had to be left out, and its version.
 
-    `source` is a folder, an archive, s3://bucket/prefix or dvc://REPO?rev=REV&path=FOLDER. What is fetched or unpacked
-    lies in the cache (by default the setting's), whole, and is never changed there. Raises BadInput, StorageError or
-    SettingsError with one sentence.
+    `source` is a folder, an archive, s3://bucket/prefix, dvc://REPO?rev=REV&path=FOLDER, or a YAML file that names one
+    of these. What is fetched or unpacked lies in the cache (by default the setting's), whole, and is never changed
+    there. Raises BadInput, StorageError or SettingsError with one sentence.
     """
     cache = Path(settings.cache) if cache is None else cache
+    if source.lower().endswith(POINTER_SUFFIXES):
+        pointer = read_pointer(Path(source))
+        if pointer.version and pointer.version != version_of(pointer.source, settings):
+            raise StorageError(
+                f"{source}: {redacted(pointer.source)} has changed since its version was noted. To use what is there "
+                f"now: reenact data pin {source}"
+            )
+        return materialise(pointer.source, settings, cache)
     kind = _kind(source)
     if kind == "s3":
         from reenact.corpus.sources.s3 import fetch_s3
@@ -48,6 +57,8 @@ def materialise(source: str, settings: SourceSettings, cache: Path | None = None
 
 def version_of(source: str, settings: SourceSettings) -> str:
     """A hash that changes with the contents of a source; nothing is fetched."""
+    if source.lower().endswith(POINTER_SUFFIXES):
+        return version_of(read_pointer(Path(source)).source, settings)
     kind = _kind(source)
     if kind == "s3":
         from reenact.corpus.sources.s3 import listed_version
