@@ -107,6 +107,8 @@ def test_odd_names_are_clips_under_other_names_or_told_of(tmp_path: Path) -> Non
     assert len(clips) == 1 + len(twins) + sum(one.kind == "name" for one in bad)
     assert len({clip.lower() for clip in clips["clip"]}) == len(clips) == clips["identity"].nunique()
     assert all(clip.isprintable() and not clip.startswith("-") for clip in clips["clip"])
+    with open_video(next(names.glob("latin*"))) as video:
+        assert sum(1 for _ in video) == FRAMES
     told = " ".join(quarantine["reason"])
     assert [one.path.name for one in bad if one.kind == "no file" and one.path.name not in told] == []
     assert len(quarantine) == len(bad) - 3

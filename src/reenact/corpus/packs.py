@@ -20,7 +20,7 @@ from reenact.errors import BadInput
 
 PACK_SUFFIX = ".zip"
 MAXIMUM_SIDE = 16384  # what claims more is a broken header, and asking for its pixels would ask for gigabytes
-_MAXIMUM_PIXELS = 1 << 27
+MAXIMUM_PIXELS = 1 << 27
 _MAXIMUM_BYTES = 1 << 28
 _DATE = (1980, 1, 1, 0, 0, 0)  # equal pictures make equal packs
 
@@ -82,7 +82,7 @@ def decode_picture(data: bytes, where: str) -> Image:
     size = picture_size(data)
     if size is None:
         raise BadInput(f"{where}: this is no picture that is read here (JPEG, PNG, BMP, WebP).")
-    if max(size) > MAXIMUM_SIDE or size[0] * size[1] > _MAXIMUM_PIXELS:
+    if max(size) > MAXIMUM_SIDE or size[0] * size[1] > MAXIMUM_PIXELS:
         raise BadInput(f"{where}: claims {size[0]}x{size[1]} pixels; a broken header, or far too large.")
     image = cv2.imdecode(np.frombuffer(data, dtype=np.uint8), cv2.IMREAD_COLOR)
     if image is None:

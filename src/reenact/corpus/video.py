@@ -6,12 +6,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import cv2
 import numpy as np
 
-from reenact.corpus.packs import MAXIMUM_SIDE, PACK_SUFFIX, Pack, open_pack
+from reenact.corpus.packs import MAXIMUM_PIXELS, MAXIMUM_SIDE, PACK_SUFFIX, Pack, open_pack
 from reenact.corpus.shards import Image
 from reenact.errors import BadInput
 
@@ -60,11 +61,12 @@ def open_video(path: Path, member: str = "") -> Iterator[Video]:
     # Read by OpenCV when its FFmpeg part starts: errors are ours to report, once, with the file's name.
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
     _silence_opencv()
-    capture = cv2.VideoCapture(
-        str(path.resolve()),
-        cv2.CAP_FFMPEG,
-        [cv2.CAP_PROP_N_THREADS, 1, cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, 30_000, cv2.CAP_PROP_READ_TIMEOUT_MSEC, 30_000],
-    )
+    with _text_name(path) as name:
+        capture = cv2.VideoCapture(
+            name,
+            cv2.CAP_FFMPEG,
+            [cv2.CAP_PROP_N_THREADS, 1, cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, 30_000, cv2.CAP_PROP_READ_TIMEOUT_MSEC, 30_000],
+        )
     try:
         if not capture.isOpened():
             raise BadInput(f"{path}: {_why_not_open(path)}")
@@ -72,6 +74,21 @@ def open_video(path: Path, member: str = "") -> Iterator[Video]:
         yield Video(path, enumerate(_decoded(capture)), _facts(path, capture))
     finally:
         capture.release()
+
+
+@contextmanager
+def _text_name(path: Path) -> Iterator[str]:
+    """A name that OpenCV can take: one that is no UTF-8 would end the process."""
+    name = str(path.resolve())
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        with TemporaryDirectory() as folder:
+            link = Path(folder) / "video"
+            link.symlink_to(path.resolve())
+            yield str(link)
+    else:
+        yield name
 
 
 def _decoded(capture: cv2.VideoCapture) -> Iterator[Image]:
@@ -102,7 +119,7 @@ def _pictures(pack: Pack) -> Video:
 
 def _facts(path: Path, capture: cv2.VideoCapture) -> VideoFacts:
     width, height = int(capture.get(cv2.CAP_PROP_FRAME_WIDTH)), int(capture.get(cv2.CAP_PROP_FRAME_HEIGHT))
-    if max(width, height) > MAXIMUM_SIDE:
+    if max(width, height) > MAXIMUM_SIDE or width * height > MAXIMUM_PIXELS:
         raise BadInput(
             f"{path}: claims frames of {width}x{height} pixels; a broken header. Remove the file or encode it again."
         )
