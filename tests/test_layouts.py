@@ -11,9 +11,10 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
+from face_videos import face_at, room, square_faces, write_video
 from face_videos import walk as swaying
-from face_videos import write_video
 from reenact.cli import app
+from reenact.config import Runtime
 from reenact.corpus.annotations import actions_of, annotation_file, landmarks_of
 from reenact.corpus.layouts.catalogue import NAMES, choose, layout_named
 from reenact.corpus.layouts.found import FoundClip, LayoutOptions
@@ -24,8 +25,10 @@ from reenact.corpus.layouts.w300vw import PARTS
 from reenact.corpus.tables import read_table
 from reenact.corpus.video import open_video
 from reenact.errors import BadInput, SettingsError
+from reenact.stages.extract_frames import ExtractFramesSettings, extract_frames
 from reenact.stages.fetch_data import FetchDataSettings, fetch_data
 
+__all__ = ["square_faces"]
 POINTS = np.random.default_rng(3).uniform(10, 90, (68, 2)).round(2)
 
 
@@ -540,3 +543,43 @@ def test_every_layout_names_settings_that_exist(name: str, tmp_path: Path) -> No
     put(tmp_path, picture(), "x.png")
     facts = layout_named(name).facts(walk(tmp_path), LayoutOptions())
     load(Path(__file__).parent.parent / "params.yaml", "", list(facts.settings))
+
+
+# Into the corpus
+
+
+def extracted(root: Path, tmp_path: Path, **settings: object) -> pd.DataFrame:
+    fetched(root, tmp_path / "videos", **settings)
+    wanted = ExtractFramesSettings(size=64)
+    extract_frames(videos=tmp_path / "videos", out=tmp_path / "frames", settings=wanted, runtime=Runtime(workers=1))
+    return read_table(tmp_path / "frames" / "clips.parquet", kind="clips").set_index("clip")
+
+
+def still(frame: np.ndarray) -> bytes:
+    return cv2.imencode(".png", cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))[1].tobytes()
+
+
+@pytest.mark.usefixtures("square_faces")
+def test_a_still_is_a_clip_of_one_frame(tmp_path: Path) -> None:
+    for name, frame in zip("ab", swaying(2), strict=True):
+        put(tmp_path / "in", still(frame), f"ana/{name}.png")
+    clips = extracted(tmp_path / "in", tmp_path)
+    assert clips["count"].to_dict() == {"ana--a": 1, "ana--b": 1}
+    assert set(clips["kind"]) == {"still"}
+    assert set(clips["identity"]) == {"ana"}
+
+
+@pytest.mark.usefixtures("square_faces")
+def test_pictures_seconds_apart_are_one_clip_wherever_the_face_is(tmp_path: Path) -> None:
+    for number, x in enumerate((70, 240, 90, 200)):
+        put(tmp_path / "in", still(face_at(room(number), x, 120)), f"ana/{number}.png")
+    clips = extracted(tmp_path / "in", tmp_path, options={"fps": 1.0})
+    assert clips["count"].to_dict() == {"ana": 4}
+
+
+@pytest.mark.usefixtures("square_faces")
+def test_excluded_frames_are_not_stored(tmp_path: Path) -> None:
+    for number, frame in enumerate(swaying(8)):
+        put(tmp_path / "in", still(frame), f"ana/{number}.png")
+    put(tmp_path / "in", "ana 6-7\nana/0.png\n", "without.txt")
+    assert extracted(tmp_path / "in", tmp_path, exclude="without.txt")["count"].to_dict() == {"ana": 5}

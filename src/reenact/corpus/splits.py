@@ -59,7 +59,9 @@ def assign_splits(
             "validate_data.split.official: these clips come with no official split. Set it to auto, or look what is "
             "missing with `reenact data inspect`."
         )
-    by_time = listed is None and clips["person"].nunique() < min_identities
+    # Of single pictures there is no time to cut.
+    moving = bool((clips["count"] > 1).any())
+    by_time = listed is None and moving and clips["person"].nunique() < min_identities
     rows: list[dict[str, Any]] = []
     for facts in clips.to_dict("records"):
         clip, person, count = str(facts["clip"]), str(facts["person"]), int(facts["count"])

@@ -46,6 +46,12 @@ class Video:
         return (image for _, image in self._frames)
 
 
+def excluded_frames(text: str) -> list[range]:
+    """Frames that are passed over, from the column `excluded` of the table of clips: "3-3 10-20", both ends inside."""
+    ends = [part.split("-") for part in text.split()]
+    return [range(int(first), int(last) + 1) for first, last in ends]
+
+
 @contextmanager
 def open_video(path: Path, member: str = "") -> Iterator[Video]:
     """Open a video, the frames in a pack, or one `member` of a pack, for one pass.

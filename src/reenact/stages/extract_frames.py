@@ -15,7 +15,7 @@ from reenact.corpus.containers import flaws
 from reenact.corpus.sharding import shard_groups
 from reenact.corpus.shards import frame_writer, read_stage, write_rows, write_stage
 from reenact.corpus.tables import read_table, write_table
-from reenact.corpus.video import Video, open_video
+from reenact.corpus.video import Video, excluded_frames, open_video
 from reenact.errors import BadInput
 from reenact.hashing import hash_code, hash_file, hash_json
 from reenact.labelling import guarded
@@ -184,6 +184,7 @@ def _track_faces(task: _ClipTask, beat: guarded.Beat) -> _Tracked:
     import cv2
 
     from reenact.labelling import backends
+    from reenact.labelling.apart import SLOW, look_at_each
     from reenact.labelling.tracking import follow
 
     settings, nothing = task.settings, _Tracked(25.0, 0, 0)
@@ -192,8 +193,9 @@ def _track_faces(task: _ClipTask, beat: guarded.Beat) -> _Tracked:
         predictor = backends.landmark_predictor(settings.backend, settings.synthetic)
         with open_video(task.path, task.row.get("member", "")) as video:
             facts = video.facts
-            followed = follow(
-                _numbered(video, settings, beat),
+            apart = task.row.get("kind") == "frames" and facts.fps < SLOW
+            followed = (look_at_each if apart else follow)(
+                _numbered(video, task, beat),
                 fps=facts.fps / settings.every,
                 detector=detector,
                 confirmer=backends.confirmer(settings.backend, settings.detect.confirm, settings.synthetic),
@@ -203,7 +205,8 @@ def _track_faces(task: _ClipTask, beat: guarded.Beat) -> _Tracked:
                 recogniser=None if settings.tracks.recognise == "never" else backends.recogniser(),
             )
         tracked = _Tracked(facts.fps, facts.width, facts.height, frames_read=followed.frames_read)
-        expected = -(-facts.frames // settings.every)
+        passed_over = sum(len(frames) for frames in excluded_frames(task.row.get("excluded", "")))
+        expected = max(0, facts.frames - passed_over) // settings.every
         expected = min(expected, settings.max_frames or expected)
         return _judged(task, tracked, followed, detector.name, expected)
     except BadInput as error:
@@ -232,13 +235,13 @@ def _judged(task: _ClipTask, tracked: _Tracked, followed: Followed, detector: st
             refused=f"{file}: no face found in {read} frames (detector {detector}, smallest face "
             f"{settings.detect.min_face} px). Try extract_frames.detect.min_face: {smaller}, or remove the clip.",
         )
-    followed, clips = _chosen(followed, tracked.fps, settings)
+    followed, clips = _chosen(followed, tracked.fps, settings, least=_least(task))
     if not clips:
         most = max(len(track.frames) for track in followed.tracks)
         return _replaced(
             tracked,
             refused=f"{file}: a face in only {most} of {read} frames, a clip needs "
-            f"{settings.min_frames} (extract_frames.min_frames). Use a longer video, or remove the clip.",
+            f"{_least(task)} (extract_frames.min_frames). Use a longer video, or remove the clip.",
         )
     notes = track_notes(followed, clips, video=task.row["clip"], people=settings.tracks.people)
     if read < 0.98 * expected - 2:
@@ -250,13 +253,20 @@ def _judged(task: _ClipTask, tracked: _Tracked, followed: Followed, detector: st
     )  # fmt: skip
 
 
-def _chosen(followed: Followed, fps: float, settings: ExtractFramesSettings) -> tuple[Followed, list[Named]]:
+def _least(task: _ClipTask) -> int:
+    """Frames that a clip needs; a single picture is one."""
+    return 1 if task.row.get("kind") == "still" else task.settings.min_frames
+
+
+def _chosen(
+    followed: Followed, fps: float, settings: ExtractFramesSettings, *, least: int
+) -> tuple[Followed, list[Named]]:
     """Tracks that are one person each, and those of them that are long enough."""
     tracks, people = settings.tracks, None
     if tracks.recognise != "never":
         followed, people = recognised(followed, limit=tracks.distance, across=tracks.recognise == "across")
     others = max(settings.min_frames, math.ceil(tracks.min_seconds * fps / settings.every))
-    chosen = choose_tracks(followed.tracks, people, main_frames=settings.min_frames, other_frames=others)
+    chosen = choose_tracks(followed.tracks, people, main_frames=least, other_frames=others)
     return followed, chosen
 
 
@@ -301,7 +311,7 @@ def _store_clips(
         wanted |= {one.frame: (named, one, crop) for one, crop in zip(named.track.frames, crops, strict=True)}
     rows = []
     with open_video(task.path, task.row.get("member", "")) as video:
-        for number, image in _numbered(video, settings, beat):
+        for number, image in _numbered(video, task, beat):
             if number not in wanted:
                 continue
             named, one, crop = wanted[number]
@@ -321,7 +331,7 @@ def _clip_rows(
     task: _ClipTask, tracked: _Tracked, lane: list[Named], shard: str, start: int, table: pd.DataFrame
 ) -> list[dict[str, Any]]:
     row, rows = task.row, []
-    facts = {name: row[name] for name in ("file", "sha256", "licence", "consent", "source", "official_split")}
+    facts = {name: value for name, value in row.items() if name not in ("clip", "identity", "bytes")}
     counts = table["clip"].value_counts()
     for named in lane:
         clip = named.clip(row["clip"])
@@ -330,10 +340,10 @@ def _clip_rows(
         span = (named.track.last - named.track.first) // task.settings.every + 1
         watched = tracked.frames_read if len(tracked.clips) == 1 else span
         rows.append({
-            "clip": clip, "identity": named.identity(row["clip"], row["identity"]), "person": row["identity"],
+            **facts, "clip": clip, "identity": named.identity(row["clip"], row["identity"]), "person": row["identity"],
             "video": row["clip"], "shard": shard, "start": start, "count": count,
             "fps": tracked.fps / task.settings.every, "width": tracked.width, "height": tracked.height,
-            "frames_read": tracked.frames_read, "frames_lost": watched - count, **facts,
+            "frames_read": tracked.frames_read, "frames_lost": watched - count,
         })  # fmt: skip
         start += count
     return rows
@@ -352,7 +362,9 @@ def _summarise(out: Path, shards: Sequence[str], settings: ExtractFramesSettings
         "clip", "identity", "person", "video", "shard", "start", "count", "fps", "file", "sha256", "width", "height",
         "frames_read", "frames_lost", "licence", "consent", "source", "official_split",
     )  # fmt: skip
-    write_table(out / "clips.parquet", pd.DataFrame(clips)[list(columns)], kind="clips")
+    table = pd.DataFrame(clips)
+    more = [name for name in table.columns if name not in columns]  # what the data set says of its clips
+    write_table(out / "clips.parquet", table[[*columns, *more]], kind="clips")
     notes = pd.DataFrame(quarantine, columns=list(QUARANTINE_COLUMNS), dtype=str)
     write_table(out / "quarantine.parquet", notes, kind="quarantine")
     places = {name: name for name in shards}
@@ -374,13 +386,16 @@ def _summarise(out: Path, shards: Sequence[str], settings: ExtractFramesSettings
     )
 
 
-def _numbered(video: Video, settings: ExtractFramesSettings, beat: guarded.Beat) -> "Iterator[tuple[int, Image]]":
+def _numbered(video: Video, task: _ClipTask, beat: guarded.Beat) -> "Iterator[tuple[int, Image]]":
+    settings, excluded = task.settings, excluded_frames(task.row.get("excluded", ""))
+
     def alive() -> "Iterator[tuple[int, Image]]":
         for number, image in video.numbered():
             beat()
             yield number, image
 
-    taken = ((number, image) for number, image in alive() if number % settings.every == 0)
+    wanted = ((number, image) for number, image in alive() if not any(number in frames for frames in excluded))
+    taken = ((number, image) for number, image in wanted if number % settings.every == 0)
     return islice(taken, settings.max_frames or None)
 
 
