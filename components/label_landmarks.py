@@ -11,6 +11,7 @@ from components.image import IMAGE
 def label_landmarks(
     told: str,
     store: str,
+    videos: dsl.Input[dsl.Dataset],
     frames: dsl.Input[dsl.Dataset],
     landmarks: dsl.Output[dsl.Dataset],
     metrics: dsl.Output[dsl.Metrics],
@@ -24,5 +25,5 @@ def label_landmarks(
         out=landmarks.path,
         metrics=metrics,
         store=store,
-        folders={"frames": frames.path},
+        folders={"videos": videos.path, "frames": frames.path},
     )

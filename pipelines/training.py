@@ -95,7 +95,7 @@ def training(
     extracted.after(prepared).set_display_name("Extract frames")
     frames = extracted.outputs["frames"]
 
-    labelled = label_landmarks(told=label_landmarks_told, store=store, frames=frames)
+    labelled = label_landmarks(told=label_landmarks_told, store=store, videos=videos, frames=frames)
     labelled.set_display_name("Label landmarks")
     landmarks = labelled.outputs["landmarks"]
 

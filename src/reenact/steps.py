@@ -49,7 +49,9 @@ STEPS: Mapping[str, Step] = MappingProxyType(
         "extract_frames": Step(
             inputs=("videos",), blocks=("runtime",), code=(*_FACES, "labelling", "stages/fetch_data.py"), sharded=True
         ),
-        "label_landmarks": Step(inputs=("frames",), blocks=("runtime",), code=(*_FACES, "labelling"), sharded=True),
+        "label_landmarks": Step(
+            inputs=("videos", "frames"), blocks=("runtime",), code=(*_FACES, "labelling"), sharded=True
+        ),
         "label_actions": Step(
             inputs=("frames", "landmarks"), blocks=("runtime",), code=(*_FACES, "labelling"), sharded=True
         ),
