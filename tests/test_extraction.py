@@ -21,6 +21,8 @@ from reenact.hashing import hash_tree
 from reenact.labelling.backend import Box
 from reenact.labelling.crops import Crop, cut_out, steady_crops
 from reenact.labelling.cuts import CutFinder
+from reenact.labelling.dlib_backend import DlibDetector
+from reenact.labelling.quality import FaceColours, quality
 from reenact.labelling.tracks import TrackedFrame
 from reenact.stages.extract_frames import ExtractFramesSettings, extract_frames, shard_list
 from reenact.stages.fetch_data import FetchDataSettings, fetch_data
@@ -292,21 +294,40 @@ def test_real_clips_give_the_same_corpus_with_one_and_two_workers(tmp_path: Path
     assert all(corpus.found(clip).all() for clip in corpus.clips)
 
 
+def real_faces(name: str, count: int) -> list[np.ndarray]:
+    """The first frames of a real clip, at 320 px."""
+    capture = cv2.VideoCapture(str(real_clips() / name))
+    return [cv2.cvtColor(cv2.resize(capture.read()[1], (320, 320)), cv2.COLOR_BGR2RGB) for _ in range(count)]
+
+
 @pytest.mark.real
 def test_real_cuts_and_pairs_of_people_are_told_apart(tmp_path: Path) -> None:
-    def frames(name: str, count: int) -> list[np.ndarray]:
-        capture = cv2.VideoCapture(str(real_clips() / name))
-        return [cv2.cvtColor(cv2.resize(capture.read()[1], (320, 320)), cv2.COLOR_BGR2RGB) for _ in range(count)]
-
-    one, other = frames("d0.mp4", 30), frames("d18.mp4", 40)
-    write_video(tmp_path / "in" / "cut.mp4", [*one, *other])
-    write_video(tmp_path / "in" / "pair.mp4", [np.hstack(pair) for pair in zip(one, other[:30], strict=True)])
+    one, other = real_faces("d0.mp4", 60), real_faces("d18.mp4", 40)
+    write_video(tmp_path / "in" / "cut.mp4", [*one[:30], *other, *one[30:]])
+    write_video(tmp_path / "in" / "pair.mp4", [np.hstack(pair) for pair in zip(one[:40], other, strict=True)])
     fetch_data(videos=tmp_path / "in", out=tmp_path / "videos", settings=FetchDataSettings())
-    chain(tmp_path / "videos", tmp_path, ONE)
+    chain(tmp_path / "videos", tmp_path, ONE, tracks={"people": "all", "recognise": "across"})
     corpus = Corpus(tmp_path / "frames")
-    assert {clip.clip: clip.count for clip in corpus.clips} == {"cut": 40, "pair": 30}
-    reasons = read_table(tmp_path / "frames" / "quarantine.parquet", kind="quarantine").set_index("clip")["reason"]
-    assert "cut at frame 30" in reasons["cut"]
-    assert "2 faces at frame 0" in reasons["pair"]
-    centre = corpus.frame_table(corpus.by_name["pair"]).eval("crop_x + crop_side / 2")
-    assert (centre < 320).all() or (centre > 320).all()
+    assert {clip.clip: (clip.count, clip.identity) for clip in corpus.clips} == {
+        "cut": (40, "cut"), "cut~2": (30, "cut~2"), "cut~3": (30, "cut~2"),
+        "pair": (40, "pair"), "pair~2": (40, "pair~2"),
+    }  # fmt: skip
+    sides = [
+        corpus.frame_table(corpus.by_name[name]).eval("crop_x + crop_side / 2 < 320") for name in ("pair", "pair~2")
+    ]
+    assert [side.nunique() for side in sides] == [1, 1]
+    assert sides[0].iloc[0] != sides[1].iloc[0]
+
+
+@pytest.mark.real
+@pytest.mark.parametrize(("colour", "least"), [((40, 60, 160), 0.3), ((60, 120, 60), 0.3), ((15, 15, 15), 0.15)])
+def test_what_hides_half_of_a_real_face_is_seen(colour: tuple[int, int, int], least: float) -> None:
+    for name in ("d18.mp4", "d3.mp4"):
+        frames, colours = real_faces(name, 30), FaceColours()
+        found = DlibDetector()(cv2.cvtColor(frames[0], cv2.COLOR_RGB2GRAY))[0].box
+        for frame in frames:
+            colours.offer(frame, found)
+        usual, hidden = colours.usual(), frames[7].copy()
+        hidden[round(found.y0 + 0.6 * found.side) :] = colour
+        assert quality(frames[7], found, face_size=1.0, usual=usual).occlusion < 0.05
+        assert least < quality(hidden, found, face_size=1.0, usual=usual).occlusion < 0.45

@@ -26,7 +26,7 @@ PATCH = 64  # px, side of the face as it is measured: another size is another sc
 
 _CELLS = 16  # cells of a colour patch in each direction
 _REACH = 2  # cells: how far a colour may wander when the head turns
-_FAR = 30.0  # in the space of `_colours`: measured on real faces, see docs/labels.md
+_FAR = 20.0  # in the space of `_colours`: chosen on real faces, see docs/labels.md
 _BLACK, _WHITE = 4, 251
 _BLUR_TAPS = 11  # of the strong blur that sharpness is compared with, as in the paper
 
@@ -119,8 +119,9 @@ def blur_effect(luma: NDArray[np.uint8]) -> float:
 def occlusion(patch: Image, usual: NDArray[np.float32]) -> float:
     """Share of the face's oval whose colour is far from all that the clip usually shows within two cells of there.
 
-    Sees a microphone, a cup, a sleeve, another's hair. Doesn't see what is coloured as the face is (hands), nor what
-    covers it for half of the clip or more (glasses, masks, beards): that is how this face looks.
+    Sees what has another hue or shade than the face: a microphone, a cup, a sleeve. Doesn't see what is coloured as the
+    face is (hands, brown hair), nor what covers it for half of the clip or more (glasses, masks, beards): that is how
+    this face looks.
     """
     small = np.asarray(cv2.resize(patch, (_CELLS, _CELLS), interpolation=cv2.INTER_AREA), dtype=np.uint8)
     away = usual - _colours(small)[_oval(_CELLS)][:, None]

@@ -1,7 +1,8 @@
 """Who is who in the tracks of one video, by embeddings of a few of their faces.
 
-Two faces are two people from `limit` on: 0.6 with dlib's network, its authors' limit, chosen on photographs of adults
-that are seen from the front. It errs on profiles, on blurred faces, on children; it can't tell drawn people apart.
+A face is another person's where its embedding is farther than `limit` from the mean of a person's. dlib's authors give
+0.6 for two single photographs of adults seen from the front; means are steadier, and 0.5 parts people better (see
+docs/labels.md). The network errs on profiles, on blurred faces, on children; it can't tell drawn people apart.
 """
 
 from collections.abc import Sequence

@@ -43,7 +43,7 @@ class TrackSettings(Settings):
     min_seconds: float = Field(default=1.0, ge=0)  # tracks shorter than this are left out, but for a video's main one
     look: float = Field(default=1.0, gt=0)  # s between two looks at the whole picture for further people
     sample: float = Field(default=2.0, gt=0)  # s of a track between two faces that are recognised
-    distance: float = Field(default=0.6, gt=0)  # of two embeddings, from which they are two people; dlib's own limit
+    distance: float = Field(default=0.5, gt=0)  # of a face from the mean of a person's, from which it is another's
 
 
 def follow(
