@@ -225,6 +225,8 @@ def test_rights_are_counted_the_strictest_first_and_said_in_words(tmp_path):
     fake.clips.loc[10:12, "licence"] = "VoxCeleb terms: non-commercial research"
     fake.clips.loc[13, "licence"] = ""
     arguments = fake.write(tmp_path)
+    people = fake.clips.assign(contact=["ana@example.org"] * 12 + [""] * 4)
+    write_table(arguments["videos"] / "clips.parquet", people[["clip", "file", "contact"]], kind="videos")
     validate_data(**arguments)
     rights = read_rights(arguments["out"])
     stated = [(entry["text"], entry["clips"], entry["allows"]) for entry in rights["licence"]]
@@ -234,7 +236,10 @@ def test_rights_are_counted_the_strictest_first_and_said_in_words(tmp_path):
         ("own", 2, "unclear"),
         ("CC0-1.0", 10, "free"),
     ]
-    assert rights["contact"] == [{"text": "not stated", "clips": 16, "identities": 16}]
+    assert rights["contact"] == [
+        {"text": "ana@example.org", "clips": 12, "identities": 12},
+        {"text": "not stated", "clips": 4, "identities": 4},
+    ]
     assert "research only" in rights["says"]
     assert rights["says"] in html.unescape((arguments["out"] / "validation.html").read_text())
 

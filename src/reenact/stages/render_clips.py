@@ -108,7 +108,7 @@ def _row(task: dict[str, Any]) -> dict[str, Any]:
     file = task["out"] / f"{task['clip']}.mp4"
     return {
         "clip": task["clip"], "file": file.name, "identity": task["identity"], "sha256": hash_file(file),
-        "bytes": file.stat().st_size, "licence": "CC0-1.0", "consent": "synthetic", "source": "rendered",
+        "bytes": file.stat().st_size, "licence": "CC0-1.0", "consent": "drawn, nobody's face", "source": "rendered",
         "official_split": "",
     }  # fmt: skip
 

@@ -107,6 +107,7 @@ def validate_data(
         read_stage(folder, kind=kind)
     (out / "stage.json").unlink(missing_ok=True)
     clips, labels, quarantined = _read(frames, landmarks, actions)
+    clips = _with_contact(clips, videos)
     corpus = Corpus(frames, landmarks=landmarks, actions=actions)
     outcomes, split = _check(clips, labels, quarantined, settings, frames)
     kept = kept_frames(labels, settings.keep)
@@ -156,6 +157,17 @@ def _result(split: "pd.DataFrame", checks: "pd.DataFrame", kept: "Kept") -> Stag
         if short:
             notes.append(f"too short to be cut, train only: {', '.join(map(str, short))}")
     return StageResult(stage="validate_data", counts=counts, notes=tuple(notes))
+
+
+def _with_contact(clips: "pd.DataFrame", videos: Path) -> "pd.DataFrame":
+    """Whom to ask about a clip stays with the videos: frames don't depend on it."""
+    from reenact.corpus.tables import read_table
+
+    table = read_table(videos / "clips.parquet", kind="videos")
+    if "contact" not in table:
+        return clips
+    contact = table.drop_duplicates("clip").set_index("clip")["contact"]
+    return clips.assign(contact=clips["video" if "video" in clips else "clip"].map(contact).fillna(""))
 
 
 def _read(frames: Path, landmarks: Path, actions: Path) -> tuple["pd.DataFrame", "pd.DataFrame", list[str]]:
