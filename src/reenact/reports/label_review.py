@@ -33,7 +33,7 @@ def worst_clips(corpus: Corpus, most: int) -> list[Clip]:
     def badness(clip: Clip) -> float:
         found = np.asarray(corpus.found(clip)).astype(bool)
         missing = (lost[clip.clip] + (~found).sum()) / max(lost[clip.clip] + len(found), 1)
-        errors = _labels(corpus, clip).get("fit_error", pd.Series(dtype=float)).to_numpy()[found]
+        errors = _fit_error(_labels(corpus, clip))[found]
         errors = errors[np.isfinite(errors)]
         return float(missing + (np.quantile(errors, 0.95) if len(errors) else 0.0))
 
@@ -76,7 +76,7 @@ def _sheet(corpus: Corpus, clip: Clip, segments: Path | None) -> str:
     """One clip: what is known of it, its frames, its curves."""
     labels, facts = _labels(corpus, clip), corpus.frame_table(clip)
     found = np.asarray(corpus.found(clip)).astype(bool)
-    error = labels["fit_error"].to_numpy(dtype=np.float64) if "fit_error" in labels else np.full(clip.count, np.nan)
+    error = _fit_error(labels)
     shown = _shown_frames(np.where(found, error, np.nan))
     numbers = facts["frame"].to_numpy()
     strip = np.hstack([_drawn(corpus, clip, row, labels, segments) for row in shown])
@@ -135,6 +135,11 @@ def _curves(labels: pd.DataFrame, facts: pd.DataFrame, found: NDArray[np.bool_],
         sizes = facts["face_size"].to_numpy(dtype=np.float64)
         most = float(np.nanmax(sizes, initial=1.0))
         yield sparkline("face size, px", sizes, low=0.0, high=most, marks=shown, digits=0)
+
+
+def _fit_error(labels: pd.DataFrame) -> NDArray[np.float64]:
+    """Of every frame; not a number where nothing was fitted."""
+    return labels.reindex(columns=["fit_error"])["fit_error"].to_numpy(dtype=np.float64)
 
 
 def _labels(corpus: Corpus, clip: Clip) -> pd.DataFrame:

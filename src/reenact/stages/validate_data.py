@@ -58,7 +58,9 @@ class WarningSettings(Settings):
     max_fit_error: float = Field(default=0.15, gt=0)  # outer eye distances, for 95 % of found frames
     max_lost: float = Field(default=0.5, ge=0, le=1)  # share of each clip's frames without a face
     max_quarantined: float = Field(default=0.2, ge=0, le=1)  # share of the files
-    quality: QualityLimits = QualityLimits()
+    quality: QualityLimits = QualityLimits(
+        max_blur=0.65, min_exposure=0.15, max_exposure=0.85, max_clipped=0.1, min_face_size=48.0, max_occlusion=0.2
+    )
 
 
 class DuplicateSettings(Settings):
