@@ -104,7 +104,8 @@ def _read(table: str, check: Check, result: Mapping[str, Any], ids: Sequence[str
     observed = f"{wrong} of {total} differ" if wrong else f"all of {total}"
     rows_wrong = facts.get("unexpected_index_list") or []
     names = ["/".join(str(row[column]) for column in ids if column in row) for row in rows_wrong]
-    values = sorted({_shown(value) for value in facts.get("partial_unexpected_list") or []})[:3]
+    seen = facts.get("partial_unexpected_list") or []
+    values = sorted({_shown(value) for value in seen if not isinstance(value, bool)})[:3]
     detail = _naming(names) + (f" (for example {', '.join(values)})" if values and wrong else "")
     outcome = _outcome(table, check, bool(result["success"]), observed, detail.strip())
     return outcome if outcome.passed else replace(outcome, offenders=_offenders(rows_wrong, check.arguments))
