@@ -24,6 +24,7 @@ from reenact.rendering.motion import Motion, invent_motion
 from reenact.rendering.person import STYLES, Person, invent_person
 from reenact.rendering.raster import Mesh, grid_faces, grid_normals, rasterise
 from reenact.rendering.scene import Stage
+from reenact.rendering.sheet_of_people import sheet_of_people
 from reenact.rendering.surface import controls, face_points, places, sheet
 from reenact.stages.render_clips import RenderClipsSettings, render_clips
 
@@ -489,3 +490,10 @@ def test_dlib_finds_and_reads_the_faces() -> None:
     assert per_point.mean() < 0.065
     for group in GROUPS.values():
         assert per_point[list(group)].mean() < 0.11
+
+
+def test_the_contact_sheet_shows_different_people() -> None:
+    sheet_ = sheet_of_people(identities=3, columns=2, size=64, seed=0, yaw=20.0)
+    assert sheet_.shape == (128, 128, 3)
+    assert not sheet_[64:, 64:].any(), "no fourth person"
+    assert np.abs(sheet_[:64, :64].astype(int) - sheet_[:64, 64:]).mean() > 10

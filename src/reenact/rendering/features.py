@@ -74,7 +74,7 @@ def draw_mouth(canvas: Canvas, head: Head) -> None:
     upper = np.concatenate([
         np.stack([x, 0 * x + edge - 1.2 * arch**2, z], -1), np.stack([x, 0 * x + edge - 12.0, z], -1)[::-1]
     ])  # fmt: skip
-    white = mix((196, 189, 174), (184, 166, 132), head.person.age * 0.7)
+    white = mix((160, 152, 138), (148, 132, 104), head.person.age * 0.7)
     canvas.fill(head.flat(upper), white)
     for share in (-0.62, -0.4, -0.2, 0.0, 0.2, 0.4, 0.62):
         line = np.array([(share * reach, edge, rest[62, 2] + 3.8), (share * reach, edge - 9.0, rest[62, 2] + 3.8)])
@@ -86,7 +86,7 @@ def draw_mouth(canvas: Canvas, head: Head) -> None:
         np.stack([0.86 * x, 0 * x + line + 9.0, z + 2], -1)[::-1],
     ])  # fmt: skip
     canvas.fill(head.flat(lower), white * 0.86)
-    canvas.shade(smooth(head.flat(inner[:5])) + (0, 0.4 * head.unit), 0.6, 2.2 * head.unit)
+    canvas.shade(smooth(head.flat(inner[:5])) + (0, 0.4 * head.unit), 0.4, 2.6 * head.unit)
     for corner, side in ((60, 1.0), (64, -1.0)):
         canvas.disc(head.flat(head.points[corner] + (side * 1.0, 0, 0)), 3.2 * head.unit, _MOUTH)
 

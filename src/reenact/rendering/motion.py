@@ -79,7 +79,7 @@ def _wander(rng: np.random.Generator, seconds: Array, gap: float, channels: int)
 
 
 def _actions(rng: np.random.Generator, seconds: Array) -> Array:
-    """Bursts in shuffled order about a third of a second apart, blinks, and talking in some clips."""
+    """Bursts in shuffled order about half a second apart, blinks, and talking in some clips."""
     actions = np.zeros((len(seconds), len(ACTION_UNITS)))
     if len(seconds) == 0:
         return actions
@@ -93,7 +93,7 @@ def _actions(rng: np.random.Generator, seconds: Array) -> Array:
         for name, weight in burst.items():
             column = ACTION_UNITS.index(name)
             actions[:, column] = np.maximum(actions[:, column], shape * min(height * weight, MAXIMUM))
-        start += rng.uniform(0.2, 0.5)
+        start += rng.uniform(0.3, 0.65)
     if rng.random() < 0.5:
         _talk(rng, seconds, actions)
     start = rng.uniform(0.1, max(0.15, min(1.0, length - 0.25)))

@@ -76,8 +76,8 @@ def invent_surroundings(rng: np.random.Generator, *, honest: bool = True) -> Sur
     return Surroundings(
         light=direction / np.linalg.norm(direction),
         light_colour=np.array([1.0 + warmth, 1.0, 1.0 - warmth]),
-        ambient=float(rng.uniform(0.25, 0.55)),
-        exposure=float(rng.uniform(0.82, 1.02)),
+        ambient=float(rng.uniform(0.34, 0.60)),
+        exposure=float(rng.uniform(0.88, 1.04)),
         background=rng.uniform(30, 225, (4, 1)) * rng.uniform(0.75, 1.0, (4, 3)),
         background_seed=int(rng.integers(2**31)),
         scale=float(rng.uniform(0.0028, 0.0034)),
@@ -181,7 +181,7 @@ class Stage:
         """Light colour, lens blur, sensor noise and the camera's own compression."""
         place = self.surroundings
         light = picture.astype(np.float32) * (place.light_colour * place.exposure).astype(np.float32)
-        light = np.minimum(light, 205 + 0.45 * (light - 205))  # a sensor's shoulder: bright skin keeps its shape
+        light = np.minimum(light, 180 + 0.5 * (light - 180))  # a sensor's shoulder: bright skin keeps its shape
         if place.blur > 0.2:
             light[:] = cv2.GaussianBlur(light, (0, 0), place.blur * self.size / 256)
         x, y = (frame * 37) % 64, (frame * 23) % 64

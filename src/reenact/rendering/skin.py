@@ -144,8 +144,8 @@ def _draw_brows(texture: Texture, person: Person, rng: np.random.Generator) -> N
             cv2.line(plane, ends[0], ends[1], (int(rng.uniform(170, 255)),), 1, cv2.LINE_AA, 4)
     soft = cv2.GaussianBlur(plane.astype(np.float32) / 255, (0, 0), 0.8)
     dark = np.asarray(person.hair) * min(0.62, 70.0 / float(np.max(person.hair)))
-    colour = mix(np.asarray(person.skin) * 0.4, mix(dark, (150, 148, 146), 0.5 * person.grey**2), 0.85)
-    _tint(texture, soft, colour, 0.55 + 0.45 * person.brow_darkness)
+    colour = mix(np.asarray(person.skin) * 0.4, mix(dark, (150, 148, 146), 0.25 * person.grey**2), 0.9)
+    _tint(texture, soft, colour, 0.68 + 0.32 * person.brow_darkness)
 
 
 def _shade_under_hair(texture: Texture, rest: Head) -> None:
