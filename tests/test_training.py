@@ -432,7 +432,7 @@ def test_the_data_hash_follows_what_is_trained_on_and_nothing_else(folders, tmp_
     assert one == data_hash({kind: again[kind] for kind in kinds})
     (again["frames"] / "stage.json").write_text("{}")
     assert one == data_hash({kind: again[kind] for kind in kinds})
-    path = again["frames"] / "shard-00001.frames.npy"
+    path = again["frames"] / "shard-00001" / "frames.npy"
     data = bytearray(path.read_bytes())
     data[-5] ^= 1
     path.write_bytes(data)
