@@ -11,12 +11,13 @@ from components.image import IMAGE
 def label_actions(
     told: str,
     store: str,
+    videos: dsl.Input[dsl.Dataset],
     frames: dsl.Input[dsl.Dataset],
     landmarks: dsl.Input[dsl.Dataset],
     actions: dsl.Output[dsl.Dataset],
     metrics: dsl.Output[dsl.Metrics],
 ) -> None:
-    """Fit the shape model: action units, pose, 3D landmarks with visibility."""
+    """Label every frame with action units, pose, 3D landmarks with visibility."""
     from reenact.component import run_component
 
     run_component(
@@ -25,5 +26,5 @@ def label_actions(
         out=actions.path,
         metrics=metrics,
         store=store,
-        folders={"frames": frames.path, "landmarks": landmarks.path},
+        folders={"videos": videos.path, "frames": frames.path, "landmarks": landmarks.path},
     )

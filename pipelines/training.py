@@ -99,7 +99,7 @@ def training(
     labelled.set_display_name("Label landmarks")
     landmarks = labelled.outputs["landmarks"]
 
-    fitted = label_actions(told=label_actions_told, store=store, frames=frames, landmarks=landmarks)
+    fitted = label_actions(told=label_actions_told, store=store, videos=videos, frames=frames, landmarks=landmarks)
     fitted.set_display_name("Label actions")
     actions = fitted.outputs["actions"]
 

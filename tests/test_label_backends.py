@@ -21,6 +21,7 @@ from reenact.labelling import action_labels, external
 from reenact.labelling.clip_frames import ClipFrames, shard_clips
 from reenact.labelling.external import ExternalSettings
 from reenact.labelling.openface_csv import read_openface, rows_of_track
+from reenact.stages.label_actions import LabelActionsSettings, label_actions
 from reenact.stages.label_landmarks import LabelLandmarksSettings, label_landmarks
 
 SIZE, SIDE, CORNER = 64, 160, (30, 20)  # of the crops; their side and place in the video, in pixels
@@ -82,6 +83,16 @@ def labelled(folders: dict[str, Path], **settings: Any) -> tuple[Corpus, tuple[s
         **folders, settings=LabelLandmarksSettings.parse(settings, where="label_landmarks"), runtime=Runtime(workers=1)
     )
     return Corpus(folders["frames"], landmarks=folders["out"]), result.notes
+
+
+def with_actions(folders: dict[str, Path], **settings: Any) -> tuple[Corpus, tuple[str, ...]]:
+    """Action units of a backend, on whichever landmarks there are."""
+    out = folders["out"].parent / "actions"
+    result = label_actions(
+        frames=folders["frames"], landmarks=folders["out"], videos=folders["videos"], out=out,
+        settings=LabelActionsSettings.parse(settings, where="label_actions"), runtime=Runtime(workers=1),
+    )  # fmt: skip
+    return Corpus(folders["frames"], landmarks=folders["out"], actions=out), result.notes
 
 
 # OpenFace's files
@@ -230,6 +241,50 @@ def test_action_units_of_openface_go_by_frame_number(folders: dict[str, Path]) -
     assert ben.problem
 
 
+def test_the_stage_takes_units_and_pose_of_openface_where_it_was_sure(folders: dict[str, Path]) -> None:
+    rows = [openface_row(n, confidence=0.5 if n == 5 else 0.9) for n in range(7)]
+    written(folders["videos"] / "ana.csv", rows)
+    list_videos(folders["videos"], ana="ana.csv")
+    labelled(folders, backend="openface_csv", min_confidence=0.4)
+    corpus, notes = with_actions(folders, backend="openface_csv")
+    ana, ben = corpus.clips
+    assert corpus.found(ana).tolist() == [True, True, True, True, False, True]
+    assert not corpus.found(ben).any()
+    np.testing.assert_allclose(corpus.actions(ana)[:, 2], 0.2 + np.array([0, 1, 2, 4, 5, 6]) / 100, atol=1e-4)
+    np.testing.assert_allclose(corpus.pose(ana)[0], np.degrees([0.1, -0.2, 0.05]), atol=1e-2)
+    assert notes == ("ben: no OpenFace file beside the video",)
+    facts = read_stage(folders["out"].parent / "actions", kind="actions")
+    assert facts["modes"] == ["FeatureExtraction 2"]
+    assert "research only" in facts["licence"]
+
+
+def test_the_fit_and_another_backend_stand_on_one_shape(folders: dict[str, Path]) -> None:
+    rows = [openface_row(n) for n in range(7)]
+    written(folders["videos"] / "ana.csv", rows)
+    list_videos(folders["videos"], ana="ana.csv")
+    labelled(folders, backend="openface_csv")
+    fitted, _ = with_actions(folders)
+    ana, ben = fitted.clips
+    assert fitted.found(ana).all()
+    solid, shapes = np.array(fitted.landmarks3d(ana)), fitted.shapes()
+    other, _ = with_actions(folders, backend="openface_csv")
+    np.testing.assert_array_equal(other.landmarks3d(ana), solid)
+    pd.testing.assert_frame_equal(other.shapes(), shapes)
+    assert np.isfinite(other.actions(ben)).all()
+
+
+def test_a_changed_openface_file_is_read_again_and_an_unchanged_one_not(folders: dict[str, Path]) -> None:
+    def made(confidence: float) -> bool:
+        written(folders["videos"] / "ana.csv", [openface_row(n, confidence=confidence) for n in range(7)])
+        corpus, _ = with_actions(folders, backend="openface_csv")
+        return bool(corpus.found(corpus.clips[0]).any())
+
+    written(folders["videos"] / "ana.csv", [openface_row(n) for n in range(7)])
+    list_videos(folders["videos"], ana="ana.csv")
+    labelled(folders, backend="openface_csv")
+    assert [made(0.9), made(0.9), made(0.1)] == [True, True, False]
+
+
 @pytest.mark.real
 def test_openfaces_own_file_lies_on_our_own_landmarks() -> None:
     folder = os.environ.get("REENACT_REAL_DATA")
@@ -308,6 +363,25 @@ def test_units_of_files_have_no_pose(folders: dict[str, Path]) -> None:
     np.testing.assert_allclose(ben.actions[1], values[0], atol=1e-6)
 
 
+def test_units_of_files_leave_the_pose_to_the_fit(folders: dict[str, Path]) -> None:
+    points = np.stack([face_in_video() - 0.5] * 3).astype(np.float32)
+    units = np.tile(np.linspace(0, 4, 17), (2, 1)).astype(np.float32)
+    beside = {LANDMARKS: ("points", Annotation(frames=np.arange(3), values=points)),
+              ACTIONS: ("actions", Annotation(frames=np.array([0, 2]), values=units))}  # fmt: skip
+    for suffix, (name, annotation) in beside.items():
+        write_annotation(folders["videos"] / f"ben{suffix}", name, [("", annotation)])
+    list_videos(folders["videos"], ben=" ".join(f"ben{suffix}" for suffix in beside))
+    labelled(folders, backend="files")
+    fitted = with_actions(folders)[0]
+    pose = np.array(fitted.pose(fitted.clips[1]))
+    corpus, notes = with_actions(folders, backend="files")
+    ben = corpus.clips[1]
+    assert corpus.found(ben).tolist() == [True, False, True]
+    np.testing.assert_allclose(corpus.actions(ben), np.tile(units[0], (3, 1)), atol=1e-6)
+    np.testing.assert_array_equal(corpus.pose(ben), pose)
+    assert notes == ("ana: the data set has no action units of it",)
+
+
 # Programs of the user's
 
 PROGRAM = """
@@ -357,6 +431,26 @@ np.savez(folder / "result.npz", actions=actions, valid=np.ones(n, bool), pose=np
     assert ben.pose is not None
     assert ben.pose.tolist() == [[7, 7, 7]] * 3
     assert ben.mode == "mine"
+
+
+def test_units_of_a_program_reach_the_corpus_and_its_failure_names_the_setting(
+    folders: dict[str, Path], tmp_path: Path
+) -> None:
+    labelled(folders, backend="external", external=program(tmp_path, LANDMARKS_BODY, options={"add": 0}).plain())
+    body = "np.savez(folder / 'result.npz', actions=np.full((n, 17), 2.0), valid=np.arange(n) != 1, about='mine 2')"
+    corpus, _ = with_actions(folders, backend="external", external=program(tmp_path, body).plain())
+    ana, ben = corpus.clips
+    # The landmarks' program missed the fourth picture, this one the second.
+    assert corpus.found(ana).tolist() == [True, False, True, False, True, True]
+    assert (corpus.actions(ben) == 2.0).all()
+    assert read_stage(folders["out"].parent / "actions", kind="actions")["modes"] == ["mine 2"]
+    failing = program(tmp_path, "sys.exit('no models')", version="2").plain()
+    with pytest.raises(ReenactError, match=r"label_actions\.external: .* code 1: no models"):
+        with_actions(folders, backend="external", external=failing)
+    with pytest.raises(SettingsError, match=r"label_actions\.external\.command: missing.*py_feat_adapter"):
+        with_actions(folders, backend="py_feat")
+    with pytest.raises(SettingsError, match=r'label_actions\.backend: no backend "opnface"; did you mean "openface"'):
+        with_actions(folders, backend="opnface")
 
 
 @pytest.mark.parametrize(

@@ -54,6 +54,7 @@ class Fake:
         self.found = np.ones(rows, bool)
         values = {name: np.full(rows, 1.0, np.float32) for name in (*ACTION_UNITS, "pitch", "yaw", "roll")}
         self.actions = pd.DataFrame({**values, "fit_error": np.full(rows, 0.05, np.float32)})
+        self.valid = None  # only backends other than the fit write it
 
     def write(self, root):
         folders = {name: root / name for name in ("videos", "frames", "landmarks", "actions")}
@@ -64,6 +65,8 @@ class Fake:
         write_array(folders["landmarks"], "shard-00000", "landmarks", self.landmarks)
         write_array(folders["landmarks"], "shard-00000", "found", self.found)
         write_rows(folders["actions"], "shard-00000", self.actions, kind="actions")
+        if self.valid is not None:
+            write_array(folders["actions"], "shard-00000", "valid", self.valid)
         for name, folder in folders.items():
             write_stage(folder, kind=name)
         return {**folders, "out": root / "validated", "settings": SETTINGS}
@@ -113,6 +116,10 @@ def damage_found(fake):
     fake.found[:100] = False
 
 
+def damage_valid(fake):
+    fake.valid = np.arange(len(fake.found)) >= 100
+
+
 @pytest.mark.parametrize(
     ("damage", "check", "named"),
     [
@@ -123,6 +130,7 @@ def damage_found(fake):
         (damage_double, "clip, frame: each once", "p06/0"),
         (damage_count, "count: equals the frames stored", "p07"),
         (damage_found, "landmarks found in 50% of all frames", "p00/0"),
+        (damage_valid, "action units valid in 50% of all frames", "p00/0"),
     ],
 )
 def test_a_critical_fault_stops_the_run_and_names_the_row(tmp_path, capsys, damage, check, named):

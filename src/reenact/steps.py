@@ -53,7 +53,7 @@ STEPS: Mapping[str, Step] = MappingProxyType(
             inputs=("videos", "frames"), blocks=("runtime",), code=(*_FACES, "labelling"), sharded=True
         ),
         "label_actions": Step(
-            inputs=("frames", "landmarks"), blocks=("runtime",), code=(*_FACES, "labelling"), sharded=True
+            inputs=("videos", "frames", "landmarks"), blocks=("runtime",), code=(*_FACES, "labelling"), sharded=True
         ),
         "validate_data": Step(
             inputs=("videos", "frames", "landmarks", "actions"),

@@ -3,7 +3,8 @@
 Folders, each written by one stage, with a folder per shard (see docs/architecture.md for the columns):
     frames/     SHARD/ frames.npy | frames.jpg + offsets.npy, rows.parquet; clips.parquet
     landmarks/  SHARD-KEY/ landmarks.npy (N, 68, 2) float32, found.npy (N,) bool
-    actions/    SHARD-KEY/ rows.parquet (AU01.., pitch, yaw, roll), landmarks3d.npy, visibility.npy; shapes.parquet
+    actions/    SHARD-KEY/ rows.parquet (AU01.., pitch, yaw, roll), landmarks3d.npy, visibility.npy; shapes.parquet;
+                valid.npy (N,) bool, where a backend says which frames it trusts
     validated/  split.parquet; SHARD/ usable.npy (N,) bool, where frames are passed over
 """
 
@@ -92,12 +93,13 @@ class Corpus:
         return self._rows("landmarks", "landmarks", clip)
 
     def found(self, clip: Clip) -> NDArray[np.bool_]:
-        """(count,): whether the landmarks of a frame can be trusted, and `validated` says nothing against its use."""
+        """(count,): whether a frame's landmarks and action units can be trusted, and `validated` lets it be used."""
         found: NDArray[np.bool_] = self._rows("landmarks", "found", clip)
-        validated = self.folders["validated"]
-        if validated is None or not has_array(validated, clip.shard, "usable"):
-            return found
-        return found & self._rows("validated", "usable", clip)
+        for kind, name in (("actions", "valid"), ("validated", "usable")):
+            folder = self.folders[kind]
+            if folder is not None and has_array(folder, clip.shard, name):
+                found = found & self._rows(kind, name, clip)
+        return found
 
     def landmarks3d(self, clip: Clip) -> NDArray[np.float32]:
         """(count, 68, 3): x, y in crop coordinates, z in the same unit, away from the camera."""

@@ -65,8 +65,9 @@ def clip_checks(min_clips: int, limits: ClipThresholds, required: Container[str]
     ]  # fmt: skip
 
 
-def frame_checks(min_found: float) -> list[Check]:
-    """For the stored frames."""
+def frame_checks(columns: Container[str], min_found: float) -> list[Check]:
+    """For the stored frames; action units have validity of their own where a backend other than the fit made them."""
+    valid = f"action units valid in {min_found:.0%} of all frames"
     return [
         *(present(column) for column in ("clip", "frame", "time")),
         Check(level="critical", says="clip, frame: each once",
@@ -74,6 +75,7 @@ def frame_checks(min_found: float) -> list[Check]:
         between("time", 0.0, None, says="time: not negative"),
         between("crop_side", 1.0, None, says="crop_side: a pixel or more"),
         is_value("found", True, mostly=min_found, says=f"landmarks found in {min_found:.0%} of all frames"),
+        *([is_value("actions_valid", True, mostly=min_found, says=valid)] if "actions_valid" in columns else []),
     ]  # fmt: skip
 
 

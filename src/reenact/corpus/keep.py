@@ -88,9 +88,12 @@ def write_usable(out: Path, clips: pd.DataFrame, frames: pd.DataFrame, kept: Kep
 
 def _splits_left(kept: Kept, frames: pd.DataFrame, split: pd.DataFrame) -> set[str]:
     """Splits with a part in which two usable frames remain."""
+    labelled = frames["found"].to_numpy(dtype=np.bool_)
+    if "actions_valid" in frames:
+        labelled = labelled & frames["actions_valid"].to_numpy(dtype=np.bool_)
     usable = pd.DataFrame({
         "clip": frames["clip"].to_numpy(), "place": frames.groupby("clip", sort=False).cumcount().to_numpy(),
-    })[kept.rows & frames["found"].to_numpy(dtype=np.bool_)]  # fmt: skip
+    })[kept.rows & labelled]  # fmt: skip
     joined = usable.merge(split, on="clip")
     inside = joined[(joined["place"] >= joined["start"]) & (joined["place"] < joined["stop"])]
     counts = inside.groupby(["split", "clip"]).size()

@@ -11,13 +11,23 @@ from reenact.labelling.synthetic.models import SyntheticModel, synthetic_facts
 LANDMARK_BACKENDS = ("dlib", "synthetic")
 FILE_BACKENDS = ("files", "openface_csv")
 LANDMARK_LABELLERS = (*LANDMARK_BACKENDS, *FILE_BACKENDS, "face_alignment", "external")
+ACTION_LABELLERS = ("fit", *FILE_BACKENDS, "openface", "py_feat", "external")
 
 _LICENCES = {
     "dlib": "research only: the 68-point model was trained on iBUG 300-W",
+    "synthetic": "of this project: the network was trained on drawn faces only",
     "files": "that of the data set's annotations",
     "openface_csv": "research only: OpenFace's licence excludes commercial use",
     "face_alignment": "code BSD; weights trained on 300W-LP, for research only",
     "external": "that of the program named by label_landmarks.external.command",
+}
+_ACTION_LICENCES = {
+    "fit": "that of the landmarks",
+    "files": _LICENCES["files"],
+    "openface_csv": _LICENCES["openface_csv"],
+    "openface": _LICENCES["openface_csv"],
+    "py_feat": "code MIT; the terms of its models and of the data they were trained on differ and are for you to read",
+    "external": "that of the program named by label_actions.external.command",
 }
 
 
@@ -86,6 +96,17 @@ def check_labeller(name: str) -> None:
     """Raises SettingsError for a landmark backend that there isn't."""
     if name not in LANDMARK_LABELLERS:
         raise SettingsError(f'label_landmarks.backend: no backend "{name}"{nearest(name, LANDMARK_LABELLERS)}')
+
+
+def action_licence(name: str) -> str:
+    """What action units of a backend may be used for."""
+    return _ACTION_LICENCES.get(name, "")
+
+
+def check_action_labeller(name: str) -> None:
+    """Raises SettingsError for an action unit backend that there isn't."""
+    if name not in ACTION_LABELLERS:
+        raise SettingsError(f'label_actions.backend: no backend "{name}"{nearest(name, ACTION_LABELLERS)}')
 
 
 def _known(name: str) -> None:

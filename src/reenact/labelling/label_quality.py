@@ -105,6 +105,8 @@ def _labels(table: pd.DataFrame, landmarks: Path, actions: Path, shard: str) -> 
     side = table["crop_side"].to_numpy(dtype=np.float64)[:, None, None]
     corner = table[["crop_x", "crop_y"]].to_numpy(dtype=np.float64)[:, None]
     labelled = read_rows(actions, shard, kind="actions")
+    if has_array(actions, shard, "valid"):
+        labelled = labelled.where(pd.Series(np.asarray(read_array(actions, shard, "valid")), index=labelled.index))
     return Labels(
         landmarks=np.asarray(read_array(landmarks, shard, "landmarks"), dtype=np.float64) * side + corner,
         actions=labelled.reindex(columns=list(ACTION_UNITS)).to_numpy(dtype=np.float64),

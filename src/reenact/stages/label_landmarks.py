@@ -13,7 +13,7 @@ from reenact.corpus.tables import read_table
 from reenact.hashing import hash_code, hash_file, hash_json
 from reenact.labelling.external import EXTERNAL, ExternalSettings, with_command
 from reenact.labelling.shard_work import NewShard, keep_only, make_shards, shard_facts
-from reenact.stages.result import StageResult
+from reenact.stages.result import StageResult, problem_notes
 
 if TYPE_CHECKING:
     from reenact.labelling.clip_frames import ClipFrames
@@ -72,13 +72,6 @@ def label_landmarks(
         counts={"frames": float(rows), "found": float(found), "shards_now": float(made)},
         notes=problem_notes(problem for one in counts for problem in one["problems"]),
     )
-
-
-def problem_notes(problems: Iterable[str]) -> tuple[str, ...]:
-    """The first few sentences, and how many more there are."""
-    listed = list(problems)
-    more = (f"and {len(listed) - 5} clips more with such problems",) if len(listed) > 5 else ()
-    return (*listed[:5], *more)
 
 
 def _label_shard(

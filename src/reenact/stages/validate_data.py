@@ -45,7 +45,7 @@ class CriticalSettings(Settings):
     """What stops the run."""
 
     min_clips: int = Field(default=1, ge=1)
-    min_found: float = Field(default=0.5, ge=0, le=1)  # share of all frames with landmarks
+    min_found: float = Field(default=0.5, ge=0, le=1)  # share of all frames with landmarks, and with action units
     max_fit_error: float = Field(default=0.5, gt=0)  # outer eye distances, for 95 % of found frames
     quality: QualityLimits = QualityLimits()
 
@@ -177,7 +177,7 @@ def _read(frames: Path, landmarks: Path, actions: Path) -> tuple["pd.DataFrame",
     import numpy as np
     import pandas as pd
 
-    from reenact.corpus.shards import read_array, read_rows
+    from reenact.corpus.shards import has_array, read_array, read_rows
     from reenact.corpus.tables import read_table
 
     clips = read_table(frames / "clips.parquet", kind="clips")
@@ -196,6 +196,8 @@ def _read(frames: Path, landmarks: Path, actions: Path) -> tuple["pd.DataFrame",
             landmarks_finite=np.isfinite(points).all(axis=(1, 2)),
             landmarks_inside=np.asarray(np.abs(points - 0.5).max(axis=(1, 2)) < 1.0),
         )
+        if has_array(actions, shard, "valid"):
+            table = table.assign(actions_valid=np.asarray(read_array(actions, shard, "valid")))
         labelled = labelled.drop(columns=[name for name in labelled.columns if name in table.columns])
         parts.append(pd.concat([table.reset_index(drop=True), labelled.reset_index(drop=True)], axis=1))
     quarantine = frames / "quarantine.parquet"
@@ -232,7 +234,7 @@ def _check(
     ]
     tables: list[tuple[str, pd.DataFrame, Sequence[Check], tuple[str, ...]]] = [
         ("clips", per_clip, expectations.clip_checks(critical.min_clips, warning, settings.require_rights), ("clip",)),
-        ("frames", labels, expectations.frame_checks(critical.min_found), ("clip", "frame")),
+        ("frames", labels, expectations.frame_checks(labels.columns, critical.min_found), ("clip", "frame")),
         ("quality", labels, quality, ("clip", "frame")),
         ("labels", found, expectations.label_checks(found.columns, critical.max_fit_error, warning.max_fit_error),
          ("clip", "frame")),
