@@ -20,7 +20,10 @@ from reenact.faces.shape_model import shape_model
 from reenact.labelling import action_labels, external
 from reenact.labelling.clip_frames import ClipFrames, shard_clips
 from reenact.labelling.external import ExternalSettings
+from reenact.labelling.geometry import detector_like_box, spread
 from reenact.labelling.openface_csv import read_openface, rows_of_track
+from reenact.labelling.synthetic.drawing import FIRST_IDENTITY, draw_person, together
+from reenact.labelling.synthetic.reading import Reading
 from reenact.stages.label_actions import LabelActionsSettings, label_actions
 from reenact.stages.label_landmarks import LabelLandmarksSettings, label_landmarks
 
@@ -380,6 +383,68 @@ def test_units_of_files_leave_the_pose_to_the_fit(folders: dict[str, Path]) -> N
     np.testing.assert_allclose(corpus.actions(ben), np.tile(units[0], (3, 1)), atol=1e-6)
     np.testing.assert_array_equal(corpus.pose(ben), pose)
     assert notes == ("ana: the data set has no action units of it",)
+
+
+# The network
+
+
+class Reader:
+    """In place of the network: points that say which picture and box they belong to, sure of all but the third."""
+
+    calls = 0
+
+    def read(self, images: list[np.ndarray], boxes: np.ndarray) -> Reading:
+        rows = np.arange(len(images)) + 10 * self.calls
+        self.calls += 1
+        points = np.tile([0.5, 0.5, 0.0], (len(images), 68, 1))
+        points[:, 0, 0], points[:, 1, 0] = boxes[:, 0], [image[0, 0, 0] / 255 for image in images]
+        pose = np.stack([rows, rows * 0 + 60, rows * 0], axis=1).astype(float)
+        return Reading(points, np.full((len(images), 68), 0.25), pose, np.where(rows == 2, 0.1, 0.9))
+
+
+def test_what_the_network_knows_in_depth_is_kept_and_taken_over(
+    folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("reenact.labelling.synthetic.reading.face_reader", lambda model: Reader())
+    corpus, _ = labelled(folders, backend="synthetic")
+    ana, ben = corpus.clips
+    assert corpus.found(ana).tolist() == [True, True, False, True, True, True]
+    assert corpus.found(ben).all()
+    np.testing.assert_allclose(corpus.landmarks(ana)[:, 0, 0], 0.25)
+    np.testing.assert_allclose(corpus.landmarks(ben)[1, 1, 0], corpus.image(ben, 1)[0, 0, 0] / 255, atol=1e-6)
+    corpus, _ = with_actions(folders)
+    assert corpus.pose(ben)[:, 0].tolist() == [10, 11, 12]
+    assert corpus.pose(ana)[:, 1].tolist() == [60] * 6
+    assert (corpus.visibility(ana) == 0.25).all()
+    np.testing.assert_allclose(corpus.landmarks3d(ana)[..., :2], corpus.landmarks(ana))
+
+
+def test_turned_heads_are_labelled_from_picture_to_pose(tmp_path: Path) -> None:
+    """Three drawn people, at turns at which other backends find nothing."""
+    turns = np.array([[0.0, yaw, 0.0] for yaw in (-60, -45, 0, 45, 60)])
+    drawn = together(draw_person(7, FIRST_IDENTITY["test"] + 950_000 + number, pose=turns) for number in range(3))
+    frames, out, count = tmp_path / "frames", tmp_path / "landmarks", len(drawn)
+    side = drawn.gray.shape[1]
+    with frame_writer(frames, "s0", codec="raw") as writer:
+        writer.extend(np.repeat(drawn.gray[..., None], 3, axis=-1))
+    boxes = [detector_like_box(points[:, :2].astype(np.float64)) for points in drawn.points]
+    corners = {f"box_{name}": [getattr(box, name) for box in boxes] for name in ("x0", "y0", "x1", "y1")}
+    table = pd.DataFrame(
+        {"clip": "a", "frame": range(count), "time": np.arange(count) / 25, "score": np.nan, **corners}
+    )
+    write_rows(frames, "s0", table.assign(crop_x=0, crop_y=0, crop_side=side), kind="frames")
+    row = {"clip": "a", "identity": "a", "shard": "s0", "start": 0, "count": count, "fps": 25.0, "video": "a"}
+    write_table(frames / "clips.parquet", pd.DataFrame([row]), kind="clips")
+    write_stage(frames, kind="frames", size=side, codec="raw", shards={"s0": "s0"})
+    list_videos(tmp_path)
+    corpus, _ = labelled({"frames": frames, "videos": tmp_path, "out": out}, backend="synthetic")
+    (clip,) = corpus.clips
+    corpus, _ = with_actions({"frames": frames, "videos": tmp_path, "out": out})
+    assert corpus.found(clip).mean() > 0.8
+    assert np.abs(corpus.pose(clip) - drawn.pose)[:, 1].mean() < 10
+    off = np.linalg.norm(corpus.landmarks(clip) - drawn.points[..., :2], axis=-1).mean(axis=1)
+    assert (off / spread(drawn.points[..., :2])).mean() < 0.25
+    assert "drawn faces" in read_stage(out, kind="landmarks")["licence"]
 
 
 # Programs of the user's

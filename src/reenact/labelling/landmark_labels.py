@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,8 +17,22 @@ from reenact.labelling.external import ExternalSettings, ask
 from reenact.labelling.geometry import detector_like_box, plausible
 from reenact.labelling.openface_csv import read_openface, rows_of_track
 
+if TYPE_CHECKING:
+    from reenact.labelling.synthetic.reading import FaceReader
+
 # Annotated points may leave the crop with a chin or an ear; with more than a third of the face another one is meant.
 _LEAST_INSIDE = 0.67
+_LEAST_INSIDE_NETWORK = 0.9
+_AT_ONCE = 64  # pictures held in memory
+
+
+@dataclass(frozen=True, kw_only=True)
+class SolidLabels:
+    """What a backend knows beyond the flat points."""
+
+    landmarks3d: NDArray[np.float32]  # (N, 68, 3): x, y in crop coordinates, z in the same unit, away from the camera
+    visibility: NDArray[np.float32]  # (N, 68) 0..1
+    pose: NDArray[np.float32]  # (N, 3) degrees
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +42,7 @@ class LandmarkLabels:
     landmarks: NDArray[np.float32]
     found: NDArray[np.bool_]
     problem: str = ""
+    solid: SolidLabels | None = None
 
 
 LandmarkBackend = Callable[[Sequence[ClipFrames]], Iterable[LandmarkLabels]]
@@ -43,6 +59,30 @@ def by_predictor(
                 clip[index], Box(*box), predictor, enlarge_to=enlarge_to, looks=looks
             )  # fmt: skip
         yield LandmarkLabels(landmarks=landmarks, found=plausible(landmarks))
+
+
+def by_network(clips: Sequence[ClipFrames], reader: "FaceReader", *, sure: float) -> Iterator[LandmarkLabels]:
+    """A network that knows turned heads, on every crop: points in depth, visibility, pose; found from `sure` on.
+
+    A head in profile has its eyes' corners one behind the other, so what makes frontal points plausible says nothing
+    here: the network's own confidence counts, and that the points lie in the crop.
+    """
+    for clip in clips:
+        parts = []
+        for start in range(0, len(clip), _AT_ONCE):
+            rows = range(start, min(start + _AT_ONCE, len(clip)))
+            parts.append(reader.read([clip[row] for row in rows], clip.boxes[rows.start : rows.stop]))
+        points, seen, pose, confidence = (
+            np.concatenate([getattr(part, name) for part in parts])
+            for name in ("landmarks3d", "visibility", "pose", "confidence")
+        )
+        flat = points[..., :2]
+        inside = ((flat >= 0) & (flat <= 1)).all(axis=-1).mean(axis=-1)
+        found = (confidence >= sure) & (inside >= _LEAST_INSIDE_NETWORK)
+        solid = SolidLabels(
+            landmarks3d=points.astype(np.float32), visibility=seen.astype(np.float32), pose=pose.astype(np.float32)
+        )
+        yield LandmarkLabels(landmarks=flat.astype(np.float32), found=found, solid=solid)
 
 
 def from_files(clips: Sequence[ClipFrames]) -> Iterator[LandmarkLabels]:

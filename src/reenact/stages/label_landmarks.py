@@ -13,6 +13,7 @@ from reenact.corpus.tables import read_table
 from reenact.hashing import hash_code, hash_file, hash_json
 from reenact.labelling.external import EXTERNAL, ExternalSettings, with_command
 from reenact.labelling.shard_work import NewShard, keep_only, make_shards, shard_facts
+from reenact.labelling.synthetic.models import SyntheticModel
 from reenact.stages.result import StageResult, problem_notes
 
 if TYPE_CHECKING:
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
 class LabelLandmarksSettings(Settings):
     """Which backend, and on what enlargement of the crop."""
 
-    backend: str = "dlib"  # or files, openface_csv, face_alignment, external
+    backend: str = "dlib"  # or synthetic, files, openface_csv, face_alignment, external
+    synthetic: SyntheticModel = SyntheticModel()  # a network of your own in place of the released one
     enlarge_to: int = Field(default=512, ge=64, le=4096)  # px; dlib answers in whole pixels of the picture it is given
     looks: int = Field(default=3, ge=1, le=5)  # slightly different face boxes over which landmarks are averaged
     min_confidence: float = Field(default=0.8, ge=0, le=1)  # of OpenFace's files: surer frames count as found
@@ -41,7 +43,8 @@ def label_landmarks(
 ) -> StageResult:
     """Landmarks (N, 68, 2) in crop coordinates and found (N,) per shard. Makes the shards that aren't there yet.
 
-    `videos` is read by the backends that take labels from files beside the videos.
+    A backend that sees depth leaves landmarks3d (N, 68, 3), visibility (N, 68) and pose (N, 3) beside them. `videos` is
+    read by the backends that take labels from files beside the videos.
     """
     from reenact.labelling import backends
     from reenact.labelling.label_files import files_digest, grouped
@@ -54,7 +57,7 @@ def label_landmarks(
         settings = settings.model_copy(update={"external": external})
     beside = videos if settings.backend in backends.FILE_BACKENDS else None
     groups = grouped(read_table(frames / "clips.parquet", kind="clips"))
-    facts = backends.backend_facts(settings.backend)
+    facts = backends.backend_facts(settings.backend, settings.synthetic)
     base = [hash_code("labelling"), hash_file(Path(__file__)), settings.plain(), facts]
     digests = files_digest(beside, groups)
     names = {shard: f"{shard}-{hash_json([*base, *digests[shard]])[:12]}" for shard in groups}
@@ -83,12 +86,16 @@ def _label_shard(
     clips = list(shard_clips(frames, shard, group, videos=videos))
     count = len(read_rows(frames, shard, kind="frames"))
     landmarks, found = np.full((count, 68, 2), 0.5, dtype=np.float32), np.zeros(count, dtype=bool)
+    solid: dict[str, Any] = {}
     problems = []
     for clip, labels in zip(clips, _labels(clips, settings), strict=True):
         landmarks[clip.rows], found[clip.rows] = labels.landmarks, labels.found
         problems += [labels.problem] if labels.problem else []
-    write_array(out.folder, out.name, "landmarks", landmarks)
-    write_array(out.folder, out.name, "found", found)
+        for name, values in vars(labels.solid).items() if labels.solid else ():
+            whole = solid.setdefault(name, np.zeros((count, *values.shape[1:]), dtype=np.float32))
+            whole[clip.rows] = values
+    for name, array in {"landmarks": landmarks, "found": found, **solid}.items():
+        write_array(out.folder, out.name, name, array)
     out.facts |= {"rows": count, "found": int(found.sum()), "problems": problems}
 
 
@@ -101,5 +108,10 @@ def _labels(clips: list["ClipFrames"], settings: LabelLandmarksSettings) -> "Ite
         return landmark_labels.from_openface(clips, least_confidence=settings.min_confidence)
     if settings.backend in EXTERNAL:
         return landmark_labels.by_program(clips, settings.external)
+    if settings.backend == "synthetic":
+        from reenact.labelling.synthetic.backend import SURE
+        from reenact.labelling.synthetic.reading import face_reader
+
+        return landmark_labels.by_network(clips, face_reader(settings.synthetic), sure=SURE)
     predictor = backends.landmark_predictor(settings.backend)
     return landmark_labels.by_predictor(clips, predictor, enlarge_to=settings.enlarge_to, looks=settings.looks)
