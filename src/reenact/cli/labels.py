@@ -1,11 +1,13 @@
 """`reenact labels ...`: the labellers themselves, and a look at what they made."""
 
+import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 import yaml
 
+from reenact.cli.options import PARAMS, Overrides, ParamsFile, Profile, load
 from reenact.cli.stages import ROOT, Root
 from reenact.errors import SettingsError
 
@@ -64,3 +66,41 @@ def review(
     with storage_errors():
         written = write_review(path, corpus, chosen, segments=segments if segments.is_dir() else None)
     typer.echo(f"{path}: {written} of {len(corpus.clips)} clips")
+
+
+@labels.command()
+def compare(
+    backends: Annotated[str, typer.Option("--backends", help="Two or more: dlib,synthetic,truth.")] = "",
+    videos: Annotated[str, typer.Option("--videos", help="Videos to label, in place of the corpus below --out.")] = "",
+    first: Annotated[Path | None, typer.Option("--a", help="A folder with frames/, landmarks/, actions/.")] = None,
+    second: Annotated[Path | None, typer.Option("--b", help="Another one, the reference.")] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="A file for the figures.")] = None,
+    work: Annotated[Path | None, typer.Option("--work", help="A folder that keeps the labels made.")] = None,
+    params: ParamsFile = PARAMS,
+    profile: Profile = "",
+    overrides: Overrides = None,
+    out: Root = ROOT,
+) -> None:
+    """Compare label backends on the same frames, each with the first one named; or labels in two folders."""
+    from reenact.atomic import storage_errors, write_json
+    from reenact.cli import compare_labels
+    from reenact.labelling.agreement import as_text
+
+    if bool(backends) == bool(first or second) or bool(first) != bool(second) or (first and videos):
+        raise SettingsError(
+            "labels compare: give --backends NAME,NAME (with --videos FOLDER or --out), or --a and --b."
+        )
+    with storage_errors():
+        if first and second:
+            sets = {str(folder): compare_labels.stored(folder) for folder in (second, first)}
+            if len(sets) < 2:
+                raise SettingsError(f"--a and --b: both are {first}.")
+            records = compare_labels.compared(dict(sets))
+        else:
+            chosen = [name.strip() for name in backends.split(",") if name.strip()]
+            more = [f"fetch_data.videos={json.dumps(videos)}"] if videos else []
+            effective = load(params, profile, [*(overrides or []), *more])
+            records = compare_labels.on_frames(chosen, effective, videos=videos, work=work, root=out)
+        if json_file:
+            write_json(json_file, {"format": 1, "pairs": records})
+    typer.echo("\n\n".join(as_text(record) for record in records))
