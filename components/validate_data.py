@@ -14,6 +14,7 @@ def validate_data(
     frames: dsl.Input[dsl.Dataset],
     landmarks: dsl.Input[dsl.Dataset],
     actions: dsl.Input[dsl.Dataset],
+    segments: dsl.Input[dsl.Dataset],
     validated: dsl.Output[dsl.Dataset],
     metrics: dsl.Output[dsl.Metrics],
 ) -> None:
@@ -30,5 +31,6 @@ def validate_data(
             "frames": frames.path,
             "landmarks": landmarks.path,
             "actions": actions.path,
+            "segments": segments.path,
         },
     )

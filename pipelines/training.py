@@ -8,6 +8,7 @@ from components.extract_frames import extract_frames
 from components.fetch_data import fetch_data
 from components.label_actions import label_actions
 from components.label_landmarks import label_landmarks
+from components.label_segments import label_segments
 from components.list_shards import list_shards
 from components.prepare_shard import prepare_shard
 from components.register import register
@@ -73,6 +74,7 @@ def training(
     extract_frames_told: str,
     label_landmarks_told: str,
     label_actions_told: str,
+    label_segments_told: str,
     validate_data_told: str,
     train_guide_told: str,
     train_told: str,
@@ -103,7 +105,13 @@ def training(
     fitted.set_display_name("Label actions")
     actions = fitted.outputs["actions"]
 
-    checked = validate_data(told=validate_data_told, videos=videos, frames=frames, landmarks=landmarks, actions=actions)
+    parted = label_segments(told=label_segments_told, store=store, frames=frames, landmarks=landmarks)
+    parted.set_display_name("Label segments")
+    segments = parted.outputs["segments"]
+
+    checked = validate_data(
+        told=validate_data_told, videos=videos, frames=frames, landmarks=landmarks, actions=actions, segments=segments
+    )
     checked.set_display_name("Validate data")
     validated = checked.outputs["validated"]
 

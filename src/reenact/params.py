@@ -23,6 +23,7 @@ BLOCKS: Mapping[str, str] = MappingProxyType(
         "extract_frames": "reenact.stages.extract_frames:ExtractFramesSettings",
         "label_landmarks": "reenact.stages.label_landmarks:LabelLandmarksSettings",
         "label_actions": "reenact.stages.label_actions:LabelActionsSettings",
+        "label_segments": "reenact.stages.label_segments:LabelSegmentsSettings",
         "validate_data": "reenact.stages.validate_data:ValidateDataSettings",
         "train_guide": "reenact.stages.train_guide:TrainGuideSettings",
         "train": "reenact.stages.train:TrainSettings",

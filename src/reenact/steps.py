@@ -55,8 +55,11 @@ STEPS: Mapping[str, Step] = MappingProxyType(
         "label_actions": Step(
             inputs=("videos", "frames", "landmarks"), blocks=("runtime",), code=(*_FACES, "labelling"), sharded=True
         ),
+        "label_segments": Step(
+            inputs=("frames", "landmarks"), blocks=("runtime",), code=(*_FACES, "labelling"), sharded=True
+        ),
         "validate_data": Step(
-            inputs=("videos", "frames", "landmarks", "actions"),
+            inputs=("videos", "frames", "landmarks", "actions", "segments"),
             blocks=(),
             code=(*_FACES, "labelling", *_PAGE),
         ),
@@ -92,6 +95,7 @@ FOLDERS: Mapping[str, str] = MappingProxyType(
         "extract_frames": "frames",
         "label_landmarks": "landmarks",
         "label_actions": "actions",
+        "label_segments": "segments",
         "validate_data": "validated",
         "train_guide": "guide",
         "train": "train",
@@ -117,6 +121,8 @@ def arguments(params: Params, stage: str) -> dict[str, Any]:
         told["settings"] |= {"identities": 0} if own_videos(plain) else {}
     if stage == "fetch_data" and own_videos(plain):
         told["contents"] = _contents(plain["fetch_data"])
+    if stage == "label_segments":
+        told |= _segments_told(params, plain[stage])
     if stage == "train":
         told["systems"] = plain["systems"]
     if stage == "compare":
@@ -125,6 +131,19 @@ def arguments(params: Params, stage: str) -> dict[str, Any]:
     # The prepared process needs its threads even where the stage itself does not ask for the runtime block.
     told["threads"] = params.runtime.threads
     return told
+
+
+def _segments_told(params: Params, block: Mapping[str, Any]) -> dict[str, Any]:
+    """Whether anybody needs segments; and the user's masks, hashed: changed ones are new arguments."""
+    from reenact.corpus.sources.local import local_version
+    from reenact.systems.catalogue import SYSTEMS
+
+    asking = [name for name in params.fanout.systems if "segments" in SYSTEMS[name].labels]
+    if asking and block["make"] == "never":
+        raise SettingsError(f"label_segments.make: never, but {asking[0]} learns from segments. Set it to auto.")
+    needed = bool(asking) if block["make"] == "auto" else block["make"] == "always"
+    masks = needed and block["backend"] == "files" and Path(block["masks"]["folder"] or "-").is_dir()
+    return {"needed": needed, **({"masks": local_version(Path(block["masks"]["folder"]))} if masks else {})}
 
 
 def own_videos(plain: Mapping[str, Any]) -> str:
@@ -207,6 +226,8 @@ def _given(stage: str, told: Mapping[str, Any], folders: Mapping[str, Path], cho
     given["settings"] = settings_class(stage).parse(told["settings"], where=stage)
     for block in STEPS[stage].blocks:
         given[block] = settings_class(block).parse(told[block], where=block)
+    if stage == "label_segments":
+        given["needed"] = told["needed"]
     if chosen:
         given["branch"] = chosen
     if stage == "train" and chosen:

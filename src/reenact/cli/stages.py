@@ -21,6 +21,7 @@ HELP = {
     "extract_frames": "Find, track and crop the face of every video.",
     "label_landmarks": "Label every frame with 68 landmarks.",
     "label_actions": "Fit action units, pose and 3D landmarks.",
+    "label_segments": "Tell face, hair and background apart, if anybody needs it.",
     "validate_data": "Check the tables and write the split.",
     "train_guide": "Train the feature network of the losses.",
     "train": "Train one branch.",

@@ -5,6 +5,7 @@ Folders, each written by one stage, with a folder per shard (see docs/architectu
     landmarks/  SHARD-KEY/ landmarks.npy (N, 68, 2) float32, found.npy (N,) bool
     actions/    SHARD-KEY/ rows.parquet (AU01.., pitch, yaw, roll), landmarks3d.npy, visibility.npy; shapes.parquet;
                 valid.npy (N,) bool, where a backend says which frames it trusts
+    segments/   SHARD-KEY/ segments.npy (N, 128, 128) uint8, where somebody asked for them
     validated/  split.parquet; SHARD/ usable.npy (N,) bool, where frames are passed over
 """
 
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 
 from reenact.corpus.shards import FrameReader, Image, has_array, open_frames, read_array, read_rows, read_stage
 from reenact.corpus.tables import read_table
+from reenact.errors import BadInput
 from reenact.faces.actions import ACTION_UNITS
 
 POSE = ("pitch", "yaw", "roll")
@@ -50,11 +52,14 @@ class Corpus:
         *,
         landmarks: Path | None = None,
         actions: Path | None = None,
+        segments: Path | None = None,
         validated: Path | None = None,
     ) -> None:
-        self.folders = {"frames": frames, "landmarks": landmarks, "actions": actions, "validated": validated}
+        self.folders = {
+            "frames": frames, "landmarks": landmarks, "actions": actions, "segments": segments, "validated": validated
+        }  # fmt: skip
         self.facts = read_stage(frames, kind="frames")
-        for kind in ("landmarks", "actions"):
+        for kind in ("landmarks", "actions", "segments"):
             folder = self.folders[kind]
             if folder is not None:
                 read_stage(folder, kind=kind)
@@ -116,6 +121,16 @@ class Corpus:
     def pose(self, clip: Clip) -> NDArray[np.float32]:
         """(count, 3) pitch, yaw, roll in degrees."""
         return self._columns(clip, POSE)
+
+    def segments(self, clip: Clip) -> NDArray[np.uint8]:
+        """(count, 128, 128): 0 background, 1 face, 2 hair; raises BadInput where nobody had them made."""
+        folder = self.folders["segments"]
+        if folder is None or not has_array(folder, clip.shard, "segments"):
+            raise BadInput(
+                f"{folder or 'segments'}: no segments were made. Set label_segments.make to always and run "
+                "label_segments again."
+            )
+        return self._rows("segments", "segments", clip)
 
     def frame_table(self, clip: Clip) -> pd.DataFrame:
         """Per-frame facts from extraction."""

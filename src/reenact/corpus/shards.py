@@ -35,6 +35,7 @@ _MAKERS = {
     "frames": "extract-frames",
     "landmarks": "label-landmarks",
     "actions": "label-actions",
+    "segments": "label-segments",
     "validated": "validate-data",
     "guide": "train-guide",
     "model": "train",

@@ -30,6 +30,7 @@ def quality_records(quality: Mapping[str, Any]) -> list[Record]:
     records = list(_own(quality))
     if quality["truth"]:
         records += [*_found(quality), *_landmarks(quality), *_pose(quality), *_actions(quality), *_visibility(quality)]
+        records += _segments(quality)
     else:
         records += _record("truth", "none", "no video comes with true labels, so errors can't be measured")
     unreadable = quality.get("unreadable", [])
@@ -97,6 +98,13 @@ def _visibility(quality: Mapping[str, Any]) -> Iterator[Record]:
     hidden = f"of points are rightly labelled seen or hidden; truly hidden are {_share(seen.get('hidden'), 2)}"
     yield from _record("visibility", _share(seen.get("agreement")), hidden)
     yield from _record("visibility", _share(seen.get("hidden_found")), "of the truly hidden points are labelled hidden")
+
+
+def _segments(quality: Mapping[str, Any]) -> Iterator[Record]:
+    found = quality.get("segments", {})
+    for name in ("face", "hair"):
+        meaning = f"segments: intersection over union of {name} with the truth, all {found.get('frames', 0):,} frames"
+        yield from _record(name, _number(found.get(name), 2), meaning)
 
 
 _SIDES = {"within": f"turned by at most {TURN:.0f} degrees", "over": f"turned by more than {TURN:.0f} degrees"}

@@ -12,12 +12,15 @@ from numpy.typing import NDArray
 from reenact.corpus.shards import has_array, read_array, read_rows
 from reenact.corpus.tables import FORMAT, read_table
 from reenact.faces.actions import ACTION_UNITS
+from reenact.labelling.segments.measure import segment_overlap
 from reenact.labelling.truth import Labels, compare, found_by_turn, joined, mean
 
 _POSE = ("pitch", "yaw", "roll")
 
 
-def label_quality(*, frames: Path, landmarks: Path, actions: Path, videos: Path | None = None) -> dict[str, Any]:
+def label_quality(
+    *, frames: Path, landmarks: Path, actions: Path, segments: Path | None = None, videos: Path | None = None
+) -> dict[str, Any]:
     """What `validated/label_quality.json` holds; see docs/architecture.md. `truth` is False where no video has it."""
     clips = read_table(frames / "clips.parquet", kind="clips")
     shards = sorted(set(clips["shard"]))
@@ -40,7 +43,9 @@ def label_quality(*, frames: Path, landmarks: Path, actions: Path, videos: Path 
         labels = _labels(table, landmarks, actions, shard)
         kept.add(clips[clips["shard"] == shard], table, labels, of, truths)
     kept.lost(truths)
-    return record | {"truth": True, "unreadable": unreadable, **kept.record()}
+    overlap = segment_overlap(frames=frames, segments=segments, videos=videos) if segments and videos else None
+    more = {"segments": overlap} if overlap else {}
+    return record | {"truth": True, "unreadable": unreadable, **kept.record(), **more}
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""Face, hair and background of every stored crop, where a chosen system or a setting asks for them."""
+"""Face, hair and background of every stored crop, where a chosen system or the settings ask for them."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,8 +14,7 @@ from reenact.labelling.external import ExternalSettings, with_command
 from reenact.labelling.segments.masks import MaskSettings
 from reenact.labelling.segments.onnx import OnnxSettings
 from reenact.labelling.shard_work import NewShard, keep_only, make_shards, missing_shards, shard_facts
-from reenact.stages.label_landmarks import problem_notes
-from reenact.stages.result import StageResult
+from reenact.stages.result import StageResult, problem_notes
 
 if TYPE_CHECKING:
     from reenact.labelling.clip_frames import ClipFrames
@@ -24,11 +23,16 @@ if TYPE_CHECKING:
 class LabelSegmentsSettings(Settings):
     """Which backend, and whether at all."""
 
-    make: Literal["auto", "always", "never"] = "auto"  # auto: if a system of `fanout.systems` needs them
+    make: Literal["auto", "always", "never"] = "auto"  # auto: if a system of `fanout.systems` learns from them
     backend: Literal["hull", "onnx", "files", "external"] = "hull"
     onnx: OnnxSettings = OnnxSettings()
     masks: MaskSettings = MaskSettings()  # for files
     external: ExternalSettings = ExternalSettings()
+
+    def chosen(self) -> dict[str, Any]:
+        """What decides the labels: the backend and its own settings."""
+        parts: dict[str, Settings] = {"onnx": self.onnx, "files": self.masks, "external": self.external}
+        return {"backend": self.backend, **(parts[self.backend].plain() if self.backend in parts else {})}
 
 
 def label_segments(
@@ -41,9 +45,11 @@ def label_segments(
     needed: bool = True,
     store: Path | None = None,
 ) -> StageResult:
-    """Segments (N, 128, 128) uint8 per shard: 0 background, 1 face, 2 hair. Where they are not `needed`, an empty stage."""
+    """Segments (N, 128, 128) uint8 per shard: 0 background, 1 face, 2 hair.
+
+    Where they are not `needed` the stage is finished without any, and `stage.json` says `made: false`.
+    """
     from reenact.labelling.label_files import grouped
-    from reenact.labelling.segments.masks import masks_digest
     from reenact.labelling.segments.onnx import checked_file
 
     frames, landmarks, out = Path(frames), Path(landmarks), Path(out)
@@ -53,7 +59,8 @@ def label_segments(
         missing_shards(out, ())
         keep_only(out, ())
         write_stage(out, kind="segments", shards={}, made=False)
-        return StageResult(stage="label_segments", counts={"frames": 0.0, "shards_now": 0.0})
+        note = "nobody asked for segments, so none were made (label_segments.make)"
+        return StageResult(stage="label_segments", counts={"frames": 0.0, "shards_now": 0.0}, notes=(note,))
     if settings.backend == "onnx":
         checked_file(settings.onnx)
     if settings.backend == "external":
@@ -61,11 +68,11 @@ def label_segments(
         settings = settings.model_copy(update={"external": external})
     clips = read_table(frames / "clips.parquet", kind="clips")
     groups = grouped(clips)
-    base = [hash_code("labelling"), hash_file(Path(__file__)), settings.model_copy(update={"make": "always"}).plain()]
-    names = {}
-    for shard, group in groups.items():
-        masks = masks_digest([clip["clip"] for clip in group], settings.masks) if settings.backend == "files" else ""
-        names[shard] = f"{shard}-{hash_json([*base, labelled[shard], masks])[:12]}"
+    base = [hash_code("labelling"), hash_file(Path(__file__)), settings.chosen()]
+    names = {
+        shard: f"{shard}-{hash_json([*base, labelled[shard], _masks(group, settings)])[:12]}"
+        for shard, group in groups.items()
+    }
     tasks = {names[shard]: (frames, landmarks, shard, group, settings) for shard, group in groups.items()}
     made = make_shards(_label_shard, tasks, out=out, store=store, workers=runtime.workers, what="segments: shards")
     write_stage(out, kind="segments", shards=names, made=True, backend=settings.backend)
@@ -76,6 +83,16 @@ def label_segments(
         counts={"frames": float(clips["count"].sum()), "shards_now": float(made)},
         notes=problem_notes(problems),
     )
+
+
+def _masks(group: list[dict[str, Any]], settings: LabelSegmentsSettings) -> str:
+    from reenact.labelling.segments.masks import masks_digest
+
+    return masks_digest(map(_video, group), settings.masks) if settings.backend == "files" else ""
+
+
+def _video(row: dict[str, Any]) -> str:
+    return str(row.get("video") or row["clip"])
 
 
 Task = tuple[Path, Path, str, list[dict[str, Any]], LabelSegmentsSettings]
@@ -114,13 +131,17 @@ def _labels(
     network = OnnxSegments(settings.onnx) if settings.backend == "onnx" else None
     for clip, row in zip(clips, group, strict=True):
         if network:
-            yield network(clip, len(clip)), ""
+            yield network(clip), ""
         elif settings.backend == "files":
             try:
-                labels, known = mask_segments(clip, settings.masks, (int(row["width"]), int(row["height"])))
+                size = int(row["width"]), int(row["height"])
+                labels, known = mask_segments(clip, settings.masks, video=_video(row), size=size)
             except BadInput as error:
                 yield 0, str(error)
                 continue
-            yield labels, "" if known.all() else f"{clip.clip}: no mask for {int((~known).sum())} of {len(known)} frames"
+            yield (
+                labels,
+                "" if known.all() else f"{clip.clip}: no mask for {int((~known).sum())} of {len(known)} frames",
+            )
         else:
             yield hull_segments(clip, points[clip.rows], found[clip.rows]), ""

@@ -84,7 +84,14 @@ class ValidateDataSettings(Settings):
 
 
 def validate_data(
-    *, videos: Path, frames: Path, landmarks: Path, actions: Path, out: Path, settings: ValidateDataSettings
+    *,
+    videos: Path,
+    frames: Path,
+    landmarks: Path,
+    actions: Path,
+    out: Path,
+    settings: ValidateDataSettings,
+    segments: Path | None = None,
 ) -> StageResult:
     """Write checks, label quality, rights, two pages to look at and, if nothing critical failed, `split.parquet`.
 
@@ -107,6 +114,8 @@ def validate_data(
 
     for folder, kind in ((videos, "videos"), (frames, "frames"), (landmarks, "landmarks"), (actions, "actions")):
         read_stage(folder, kind=kind)
+    if segments is not None:
+        read_stage(segments, kind="segments")
     (out / "stage.json").unlink(missing_ok=True)
     clips, labels, quarantined = _read(frames, landmarks, actions)
     clips = _with_contact(clips, videos)
@@ -116,7 +125,7 @@ def validate_data(
     outcomes += keep_outcomes(kept, labels, split)
     checks = outcomes_table(outcomes)
     write_table(out / "checks.parquet", checks, kind="checks")
-    quality = label_quality(videos=videos, frames=frames, landmarks=landmarks, actions=actions)
+    quality = label_quality(videos=videos, frames=frames, landmarks=landmarks, actions=actions, segments=segments)
     write_json(out / QUALITY, quality)
     rights = rights_of(clips)
     write_json(out / "rights.json", rights)
@@ -125,7 +134,7 @@ def validate_data(
         pictures=exhibits(outcomes, corpus),
     )  # fmt: skip
     if settings.review_clips:
-        write_review(out / "labels.html", corpus, worst_clips(corpus, settings.review_clips))
+        write_review(out / "labels.html", corpus, worst_clips(corpus, settings.review_clips), segments=segments)
     failed = checks[~checks["passed"]]
     if len(failed):
         from reenact.progress import say

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from reenact.corpus.shards import Image
+from reenact.corpus.shards import FrameReader, Image
 from reenact.labelling.segments.place import CLOTHES, FACE, HAIR, PARTS, SIDE, expected_parts
 
 _BINS = (12, 20, 20)  # of lightness, and of both colour axes of Lab in steps of 4 around grey
@@ -29,7 +29,7 @@ Table = NDArray[np.float32]  # (colours, PARTS)
 
 
 def hull_segments(
-    images: Sequence[Image], landmarks: NDArray[np.floating], found: NDArray[np.bool_]
+    images: FrameReader | Sequence[Image], landmarks: NDArray[np.floating], found: NDArray[np.bool_]
 ) -> NDArray[np.uint8]:
     """(N, 128, 128): 0 background and clothes, 1 face with ears and neck, 2 hair; all 0 where landmarks weren't found.
 

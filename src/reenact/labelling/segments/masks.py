@@ -1,13 +1,13 @@
 """Segments from mask files of the user's: the backend `files`.
 
-    FOLDER/CLIP.npz         `segments` (F, H, W) class numbers, and if frames are left out `frame` (F,) their numbers
-    FOLDER/CLIP/NUMBER.png  one picture of class numbers per frame; numbers count from 0
-    FOLDER/CLIP.png         of a still
+    FOLDER/VIDEO.npz         `segments` (F, H, W) class numbers, and if frames are left out `frame` (F,) their numbers
+    FOLDER/VIDEO/NUMBER.png  one grey picture of class numbers per frame; numbers count from 0
+    FOLDER/VIDEO.png         of a still
 
 Masks have the picture's size, or one of the same shape: they are laid over the whole picture.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import cv2
@@ -33,13 +33,13 @@ class MaskSettings(Settings):
 
 
 def mask_segments(
-    clip: ClipFrames, settings: MaskSettings, size: tuple[int, int]
+    clip: ClipFrames, settings: MaskSettings, *, video: str, size: tuple[int, int]
 ) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-    """((N, 128, 128), (N,) whether there was a mask) of a clip whose video is `size` (width, height) pixels.
+    """((N, 128, 128), (N,) whether there was a mask) of a clip from a video of `size` (width, height) pixels.
 
     Raises BadInput for a file that is no mask.
     """
-    read = _reader(clip.clip, mask_folder(settings))
+    read = _reader(video, mask_folder(settings))
     segments, found = np.zeros((len(clip), SIDE, SIDE), dtype=np.uint8), np.zeros(len(clip), dtype=bool)
     for index, (number, crop) in enumerate(zip(clip.frames, clip.crops, strict=True)):
         mask = read(int(number)) if read else None
@@ -72,21 +72,21 @@ def mask_folder(settings: MaskSettings) -> Path:
     return folder
 
 
-def masks_digest(clips: list[str], settings: MaskSettings) -> str:
-    """Hash of the masks of some clips: changed ones label anew."""
+def masks_digest(videos: Iterable[str], settings: MaskSettings) -> str:
+    """Hash of the masks of some videos: changed ones label anew."""
     folder = mask_folder(settings)
-    files = [file for clip in clips for file in _files(folder, clip)]
+    files = [file for video in sorted(set(videos)) for file in _files(folder, video)]
     return hash_json([[file.relative_to(folder).as_posix(), hash_file(file)] for file in files])
 
 
-def _files(folder: Path, clip: str) -> list[Path]:
-    single = [path for path in (folder / f"{clip}.npz", folder / f"{clip}.png") if path.is_file()]
-    return single or (sorted((folder / clip).glob("*.png")) if (folder / clip).is_dir() else [])
+def _files(folder: Path, video: str) -> list[Path]:
+    single = [path for path in (folder / f"{video}.npz", folder / f"{video}.png") if path.is_file()]
+    return single or (sorted((folder / video).glob("*.png")) if (folder / video).is_dir() else [])
 
 
-def _reader(clip: str, folder: Path) -> Callable[[int], Mask | None] | None:
-    """What gives the mask of a frame; None where the clip has none."""
-    files = _files(folder, clip)
+def _reader(video: str, folder: Path) -> Callable[[int], Mask | None] | None:
+    """What gives the mask of a frame; None where the video has none."""
+    files = _files(folder, video)
     if not files:
         return None
     if files[0].suffix == ".npz":
@@ -106,13 +106,20 @@ def _read_array(path: Path) -> Callable[[int], Mask | None]:
     except Exception as error:
         raise BadInput(f"{path}: can't be read as masks ({error}).") from None
     if masks.ndim != 3 or masks.dtype.kind not in "iub" or frames.shape != masks.shape[:1]:
-        raise BadInput(f"{path}: segments has the shape {masks.shape} ({masks.dtype}), expected whole numbers (F, H, W).")
+        raise BadInput(
+            f"{path}: segments has the shape {masks.shape} ({masks.dtype}), expected whole numbers (F, H, W)."
+        )
+    if masks.size and (masks.min() < 0 or masks.max() > 255):
+        raise BadInput(f"{path}: class numbers from {masks.min()} to {masks.max()}, expected 0 to 255.")
     places = {int(frame): row for row, frame in enumerate(frames)}
     return lambda number: np.asarray(masks[places[number]], dtype=np.uint8) if number in places else None
 
 
 def _read_picture(path: Path) -> Mask:
-    mask = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
+    mask = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
     if mask is None or max(mask.shape) > _LARGEST:
-        raise BadInput(f"{path}: no picture of class numbers.")
-    return np.asarray(mask, dtype=np.uint8)
+        raise BadInput(f"{path}: can't be read as a picture.")
+    # A palette's colours arrive here in place of its numbers.
+    if mask.dtype != np.uint8 or mask.ndim != 2:
+        raise BadInput(f"{path}: a coloured or deep picture. Masks are grey ones of 8 bits that hold class numbers.")
+    return np.asarray(mask)

@@ -1,58 +1,68 @@
 """Segments against the truth of rendered clips: intersection over union."""
 
-import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from reenact.corpus.shards import read_array, read_rows, read_stage
 from reenact.corpus.tables import read_table
 from reenact.labelling.segments.masks import crop_mask
 
 CLASSES = {"face": 1, "hair": 2}
+Map = NDArray[np.uint8]
 
 
 def segment_overlap(*, frames: Path, segments: Path, videos: Path) -> dict[str, Any] | None:
-    """Of each class over all frames at once, and how many frames; None where nothing can be compared.
+    """`face` and `hair`, over all pixels of all `frames` at once; None where nothing can be compared.
 
-    A frame without segments counts as background: a face that was not found is an error too.
+    A frame without segments counts as background: a face that was not found is an error too. A class that is in
+    neither has None.
     """
-    if not read_stage(segments, kind="segments")["made"]:
+    if not read_stage(segments, kind="segments").get("made"):
         return None
-    clips = read_table(frames / "clips.parquet", kind="clips")
-    both, either, count = np.zeros(len(CLASSES)), np.zeros(len(CLASSES)), 0
-    for shard, group in clips.groupby("shard"):
+    both, either, count = dict.fromkeys(CLASSES, 0), dict.fromkeys(CLASSES, 0), 0
+    for said, true in _pairs(frames, segments, videos):
+        count += 1
+        for name, number in CLASSES.items():
+            both[name] += int(np.sum((said == number) & (true == number)))
+            either[name] += int(np.sum((said == number) | (true == number)))
+    shares = {name: both[name] / either[name] if either[name] else None for name in CLASSES}
+    return {**shares, "frames": count} if count else None
+
+
+def _pairs(frames: Path, segments: Path, videos: Path) -> Iterator[tuple[Map, Map]]:
+    """What was said of each frame whose video has a truth, and what is true, (128, 128) each."""
+    for shard, clips in read_table(frames / "clips.parquet", kind="clips").groupby("shard"):
         said, table = read_array(segments, str(shard), "segments"), read_rows(frames, str(shard), kind="frames")
-        for clip in group.to_dict("records"):
+        for clip in clips.to_dict("records"):
             true = _truth((videos / str(clip["file"])).with_suffix(".truth.npz"))
-            if true is None:
-                continue
-            rows = table.iloc[int(clip["start"]) : int(clip["start"]) + int(clip["count"])]
-            for row, number, crop in _frames(rows, int(clip["start"])):
+            start = int(clip["start"])
+            for row, number, crop in _frames(table.iloc[start : start + int(clip["count"])], start):
                 if number < len(true):
-                    expected = crop_mask(true[number], crop, (true.shape[2], true.shape[1]))
-                    both += [np.sum((said[row] == k) & (expected == k)) for k in CLASSES.values()]
-                    either += [np.sum((said[row] == k) | (expected == k)) for k in CLASSES.values()]
-                    count += 1
-    if not count:
-        return None
-    return {name: float(b / e) if e else None for name, b, e in zip(CLASSES, both, either, strict=True)} | {
-        "frames": count
-    }
+                    yield np.asarray(said[row]), crop_mask(true[number], crop, (true.shape[2], true.shape[1]))
 
 
-def _frames(rows: pd.DataFrame, start: int) -> list[tuple[int, int, Any]]:
+def _frames(rows: pd.DataFrame, start: int) -> Iterator[tuple[int, int, NDArray[np.float64]]]:
+    """Row of the shard, number in the video, crop."""
     crops = rows[["crop_x", "crop_y", "crop_side"]].to_numpy(dtype=np.float64)
-    return [(start + i, int(n), crop) for i, (n, crop) in enumerate(zip(rows["frame"], crops, strict=True))]
+    numbers = rows["frame"].to_numpy(dtype=np.int64)
+    for index, (number, crop) in enumerate(zip(numbers, crops, strict=True)):
+        yield start + index, int(number), crop
 
 
-def _truth(path: Path) -> Any:
-    """(N, H, W), None where there is none or it can't be read: `label_quality` names such files."""
+def _truth(path: Path) -> Map:
+    """(N, H, W); no frames where there is no file, or none that can be used: `label_quality` names such files."""
+    none = np.zeros((0, 1, 1), dtype=np.uint8)
+    if not path.exists():
+        return none
     try:
         with np.load(path) as stored:
-            segments = stored["segments"]
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
-        return None
-    return segments if segments.ndim == 3 else None
+            segments = np.asarray(stored["segments"], dtype=np.uint8)
+    # A damaged zip raises errors of zip, zlib, numpy and its own kinds.
+    except Exception:
+        return none
+    return segments if segments.ndim == 3 else none

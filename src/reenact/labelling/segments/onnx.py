@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from reenact.config import Settings
-from reenact.corpus.shards import Image
+from reenact.corpus.shards import FrameReader, Image
 from reenact.errors import SettingsError
 from reenact.hashing import hash_file
 from reenact.labelling.segments.classes import CELEBA_MASK, ClassSettings
@@ -41,10 +41,10 @@ class OnnxSegments:
         except cv2.error as error:
             raise SettingsError(f"{_WHERE}.file: {path}: OpenCV can't load this network ({_first(error)}).") from None
 
-    def __call__(self, images: Sequence[Image], count: int) -> NDArray[np.uint8]:
-        """(N, 128, 128) of `count` RGB uint8 (S, S, 3) pictures."""
-        segments = np.zeros((count, SIDE, SIDE), dtype=np.uint8)
-        for row in range(count):
+    def __call__(self, images: FrameReader | Sequence[Image]) -> NDArray[np.uint8]:
+        """(N, 128, 128) of N RGB uint8 (S, S, 3) pictures."""
+        segments = np.zeros((len(images), SIDE, SIDE), dtype=np.uint8)
+        for row in range(len(images)):
             segments[row] = self._one(np.asarray(images[row]))
         return segments
 
@@ -63,6 +63,11 @@ class OnnxSegments:
         if scores.ndim != 4 or scores.shape[0] != 1 or not 2 <= scores.shape[1] <= 256:
             raise SettingsError(
                 f"{_WHERE}: {self._settings.file} gives {scores.shape}, expected (1, classes, height, width)."
+            )
+        most = max((*self._settings.classes.face, *self._settings.classes.hair), default=0)
+        if most >= scores.shape[1]:
+            raise SettingsError(
+                f"{_WHERE}.classes: the network has {scores.shape[1]} classes, from 0; there is no {most}."
             )
         classes = scores[0].argmax(axis=0).astype(np.uint8)
         return self._settings.classes.segments(
