@@ -14,6 +14,9 @@ export MLFLOW_DISABLE_TELEMETRY := true
 # `dvc repro` calls `reenact` by name.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
+# Two workers that each compute with all cores wait for each other more than they compute.
+ONE_THREAD := OMP_NUM_THREADS=1
+
 .PHONY: help setup demo run repro test test-all lint bench compile clean
 
 help: ## List the targets
@@ -37,10 +40,10 @@ repro: $(STAMP) ## The same stages by DVC: runs what has changed
 	$(BIN)/reenact repro
 
 test: lint ## Lint, types, import rules and all quick tests
-	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not slow"
+	$(ONE_THREAD) $(BIN)/python -m pytest -n 2 --dist loadgroup -m "not slow"
 
 test-all: lint ## All tests, slow ones too (set REENACT_REAL_DATA for those on real videos)
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+	$(ONE_THREAD) $(BIN)/python -m pytest -n 2 --dist loadgroup
 
 lint: $(STAMP) ## Style, types, and which part may import which
 	$(BIN)/ruff check .

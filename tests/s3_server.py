@@ -27,9 +27,10 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     folder = tmp_path_factory.mktemp("s3")
     (folder / "bucket").mkdir()
     port = free_port()
+    # What a test writes into the folder is seen soon; with a cache time of nothing rclone 1.75 locks itself up.
     server = subprocess.Popen(
         [str(binary), "serve", "s3", str(folder), "--addr", f"127.0.0.1:{port}",
-         "--dir-cache-time", "0s", "--auth-key", "accesskey1,secretkey12345", "--config", str(folder / "rclone.conf")],
+         "--dir-cache-time", "20ms", "--auth-key", "accesskey1,secretkey12345", "--config", f"{folder}/rclone.conf"],
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     for _ in range(100):
@@ -44,7 +45,11 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
         "folder": str(folder / "bucket"),
     }
     server.terminate()
-    server.wait(10)
+    try:
+        server.wait(10)
+    except subprocess.TimeoutExpired:
+        server.kill()
+        raise
 
 
 class Wire:

@@ -97,7 +97,7 @@ def test_it_learns_to_read_people_it_never_saw(folders):
     unseen = frames_of(folders, read_parts(folders["validated"], "val"))
     early, late = (
         reading_errors(reader_of(folders, samples=samples), unseen, most=100, device=torch.device("cpu"))
-        for samples in (16, 3200)
+        for samples in (16, 6400)
     )
     assert late["landmarks"] < 0.35 * early["landmarks"]
     assert late["yaw"] < 0.4 * early["yaw"]

@@ -206,6 +206,7 @@ def noise(path: Path, size: int, seed: int = 0) -> bytes:
     data = np.random.default_rng(seed).bytes(size)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(data)
+    time.sleep(0.03)  # the server looks at the folder anew
     return data
 
 
