@@ -83,7 +83,7 @@ def corpus_of(folders):
 
 def frames_of(folders, parts):
     usable, _ = usable_frames(corpus_of(folders), parts, needed=1)
-    return LabelledFrames(corpus_of(folders), [(p.clip, int(f)) for p in usable for f in p.frames], size=SIZE)
+    return LabelledFrames(corpus_of(folders), [picture for part in usable for picture in part], size=SIZE)
 
 
 def reader_of(folders, *, samples, seed=0):

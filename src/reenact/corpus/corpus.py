@@ -31,7 +31,7 @@ class Clip:
     """One video (track) of one identity: rows [start, start + count) of its shard.
 
     `person` is the identity that its video has. Tracks of one video that nobody recognised differ in identity and may
-    still show the same one: they make no pair of two people.
+    still show the same one: they make no pair of two people. A `still` is a single picture.
     """
 
     clip: str
@@ -41,6 +41,7 @@ class Clip:
     start: int
     count: int
     fps: float
+    still: bool = False
 
 
 class Corpus:
@@ -73,6 +74,7 @@ class Corpus:
                 start=int(row["start"]),
                 count=int(row["count"]),
                 fps=float(row["fps"]),
+                still=row.get("kind") == "still",
             )
             for row in self.table.to_dict("records")
         ]

@@ -9,6 +9,7 @@ from reenact.corpus import duplicates
 from reenact.corpus.checks import Check, Level, Offender, Outcome, custom
 from reenact.corpus.frame_limits import FrameLimits
 from reenact.corpus.rights import FACTS, given, stated, taken_back
+from reenact.corpus.stills import still_rows
 from reenact.faces.actions import ACTION_UNITS, MAXIMUM
 
 _MOSTLY = 0.95
@@ -27,11 +28,15 @@ class ClipThresholds(Protocol):
 
 
 def per_clip(clips: pd.DataFrame, labels: pd.DataFrame) -> pd.DataFrame:
-    """The clips with what their frames add up to: `found_share`, `rows_differ`, `lost_share`, and known rights."""
+    """The clips with what their frames add up to: `found_share`, `rows_differ`, `lost_share`, and known rights.
+
+    `moving`: the count of a clip that is no single picture.
+    """
     found = labels.groupby("clip")["found"].agg(["mean", "size"])
     return clips.assign(
         found_share=clips["clip"].map(found["mean"]).fillna(0.0).astype(float),
         rows_differ=clips["clip"].map(found["size"]).fillna(0).astype(int) != clips["count"],
+        moving=clips["count"].astype(float).mask(still_rows(clips)),
         lost_share=clips["frames_lost"] / clips["frames_read"].clip(lower=1),
         consent_withdrawn=taken_back(clips["consent"]),
         **{f"{name}_known": _known(clips, name) for name in FACTS},
@@ -48,10 +53,11 @@ def clip_checks(min_clips: int, limits: ClipThresholds, required: Container[str]
               arguments={"column": "clip"}),
         Check(level="critical", says="identity: not blank", expectation="ExpectColumnValuesToMatchRegex",
               arguments={"column": "identity", "regex": r"\S"}),
-        between("count", 2, None, says="count: two frames or more, source and target"),
+        between("count", 1, None, says="count: a frame or more"),
+        between("moving", 2, None, says="count: two frames or more, source and target"),
         between("fps", 1.0, 1000.0, says="fps: 1 to 1000"),
         is_value("rows_differ", False, says="count: equals the frames stored"),
-        between("count", limits.min_frames, None, level="warning", says=f"count: {limits.min_frames} frames or more"),
+        between("moving", limits.min_frames, None, level="warning", says=f"count: {limits.min_frames} frames or more"),
         between("found_share", limits.min_found, 1.0, level="warning",
                 says=f"landmarks found in {limits.min_found:.0%} of each clip"),
         between("lost_share", 0.0, limits.max_lost, level="warning",

@@ -57,10 +57,13 @@ def kept_frames(frames: pd.DataFrame, limits: FrameLimits) -> Kept:
     return Kept(rows, dropped)
 
 
-def keep_outcomes(kept: Kept, frames: pd.DataFrame, split: pd.DataFrame | None) -> list[Outcome]:
+def keep_outcomes(
+    kept: Kept, frames: pd.DataFrame, split: pd.DataFrame | None, sequence: pd.Series | None = None
+) -> list[Outcome]:
     """For `checks.parquet`: what each limit drops, and critical: a split of which two frames of a clip no longer stay.
 
-    split: as `assign_splits` makes it; None where there is none.
+    split: as `assign_splits` makes it; None where there is none. sequence: `stills.sequences` of the clips, for single
+    pictures; where each person has one only, one has to stay.
     """
     outcomes = [
         Outcome(table="keep", check=f"not used: {limit}", level="warning", passed=True,
@@ -69,7 +72,7 @@ def keep_outcomes(kept: Kept, frames: pd.DataFrame, split: pd.DataFrame | None) 
     ]  # fmt: skip
     if kept.dropped and split is not None:
         names = list(dict.fromkeys(split["split"]))
-        left = _splits_left(kept, frames, split)
+        left = _splits_left(kept, frames, split, sequence)
         empty = [name for name in names if name not in left]
         outcomes.append(custom("keep", "frames stay in every split", "critical", bad=empty, of=len(names)))
     return outcomes
@@ -86,8 +89,8 @@ def write_usable(out: Path, clips: pd.DataFrame, frames: pd.DataFrame, kept: Kep
     return shards
 
 
-def _splits_left(kept: Kept, frames: pd.DataFrame, split: pd.DataFrame) -> set[str]:
-    """Splits with a part in which two usable frames remain."""
+def _splits_left(kept: Kept, frames: pd.DataFrame, split: pd.DataFrame, sequence: pd.Series | None) -> set[str]:
+    """Splits with a part, or a person's single pictures, in which two usable frames remain."""
     labelled = frames["found"].to_numpy(dtype=np.bool_)
     if "actions_valid" in frames:
         labelled = labelled & frames["actions_valid"].to_numpy(dtype=np.bool_)
@@ -96,8 +99,10 @@ def _splits_left(kept: Kept, frames: pd.DataFrame, split: pd.DataFrame) -> set[s
     })[kept.rows & labelled]  # fmt: skip
     joined = usable.merge(split, on="clip")
     inside = joined[(joined["place"] >= joined["start"]) & (joined["place"] < joined["stop"])]
-    counts = inside.groupby(["split", "clip"]).size()
-    return set(counts[counts >= 2].index.get_level_values("split"))
+    together = inside["clip"] if sequence is None else inside["clip"].map(sequence)
+    counts = inside.groupby(["split", together.rename("sequence")]).size()
+    one_each = sequence is not None and sequence.is_unique and bool((frames.groupby("clip").size() == 1).all())
+    return set(counts[counts >= (1 if one_each else 2)].index.get_level_values("split"))
 
 
 def _broken(

@@ -4,9 +4,9 @@ What is drawn as sample n is a pure function of seed and n: each sample has a ra
 number, so a restart, another batch size or another number of processes draws the same samples.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import cv2
 import numpy as np
@@ -17,40 +17,77 @@ from torch import Tensor
 from reenact.corpus.corpus import Clip, Corpus
 from reenact.corpus.shards import Image
 from reenact.corpus.splits import Part
+from reenact.corpus.stills import ONE_EACH
 from reenact.errors import BadInput
 from reenact.faces.batch import FaceBatch, Faces
 from reenact.faces.landmarks import FLIP, flip_landmarks
 from reenact.faces.pose import flip_pose
 
 Pairs = Literal["self", "cross"]
-_Rows = list[list[tuple[Clip, int]]]  # clip and frame of each picture: a row per sample, a column per frame
 _LABELS = ("landmarks", "actions", "pose", "landmarks3d", "visibility")
+
+
+class Picture(NamedTuple):
+    """One stored frame, numbered from its clip's first."""
+
+    clip: Clip
+    frame: int
+
+
+_Rows = list[list[Picture]]  # a row per sample, a column per frame
 
 
 @dataclass(frozen=True, kw_only=True)
 class Frames:
-    """The usable frames of one clip's part: those whose landmarks were found, numbered from the clip's first."""
+    """The usable frames of one clip's part, or the usable single pictures of one person in one split.
 
-    clip: Clip
+    Usable are those whose landmarks were found. `frames` (N,) are numbered from their clip's first; `clips` has one
+    entry for all of them, or one for each.
+    """
+
+    clips: tuple[Clip, ...]
     frames: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+    def __iter__(self) -> Iterator[Picture]:
+        return (self[place] for place in range(len(self)))
+
+    def __getitem__(self, place: int) -> Picture:
+        return Picture(self.clips[place if len(self.clips) > 1 else 0], int(self.frames[place]))
+
+    @property
+    def identity(self) -> str:
+        """Who is seen."""
+        return self.clips[0].identity
+
+    @property
+    def person(self) -> str:
+        """The identity of the video: frames of one person make no pair of two people."""
+        return self.clips[0].person
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sample:
-    """What one sample consists of; with cross pairs the target is another identity's frame."""
+    """What one sample consists of; with cross pairs the target is another identity's picture."""
 
-    clip: Clip
-    sources: tuple[int, ...]
-    driver: Clip
-    target: int
-    third: int | None  # of `clip`
+    sources: tuple[Picture, ...]
+    target: Picture
+    third: Picture | None  # of the source's clip or pictures
     flip: bool
+
+    @property
+    def identity(self) -> str:
+        """Who is seen in the sources."""
+        return self.sources[0].clip.identity
 
 
 class Sampler:
     """Samples from the parts of one split: anchor and further distinct frames of the same part, all flipped or none.
 
-    A frame is as likely an anchor as any other, so long clips are drawn more often. `notes` says what can't be used.
+    The single pictures of one person stand for a part. A frame is as likely an anchor as any other, so long clips are
+    drawn more often. `notes` says what can't be used.
     """
 
     def __init__(
@@ -73,12 +110,12 @@ class Sampler:
         self.sources, self.third = sources, third
         needed = sources + int(third) + (1 if pairs == "self" else 0)
         self.parts, self.notes = usable_frames(corpus, parts, needed=needed)
-        self.identities = sorted({part.clip.identity for part in self.parts})
+        self.identities = sorted({part.identity for part in self.parts})
         if not self.parts:
-            raise BadInput(f"none of {len(parts)} clips has {needed} frames with landmarks: nothing to train on.")
-        if pairs == "cross" and len({part.clip.person for part in self.parts}) < 2:
+            raise BadInput(_nothing(corpus, parts, needed))
+        if pairs == "cross" and len({part.person for part in self.parts}) < 2:
             raise BadInput("pairs of two identities need two identities with usable frames, there is one.")
-        self._ends = np.cumsum([len(part.frames) for part in self.parts])
+        self._ends = np.cumsum([len(part) for part in self.parts])
 
     def __len__(self) -> int:
         """How many frames can be the anchor."""
@@ -91,19 +128,16 @@ class Sampler:
         part = self._part(random)
         wanted = self.sources + int(self.third)
         if self.pairs == "self":
-            *frames, target = random.choice(part.frames, wanted + 1, replace=False).tolist()
-            driver = part
+            *pictures, target = [part[i] for i in random.choice(len(part), wanted + 1, replace=False)]
         else:
-            frames = random.choice(part.frames, wanted, replace=False).tolist()
+            pictures = [part[i] for i in random.choice(len(part), wanted, replace=False)]
             driver = self._part(random)
-            while driver.clip.person == part.clip.person:
+            while driver.person == part.person:
                 driver = self._part(random)
-            target = int(random.choice(driver.frames))
-        third = frames.pop() if self.third else None
+            target = driver[random.choice(len(driver))]
+        third = pictures.pop() if self.third else None
         flip = bool(random.random() < 0.5) and self.flip
-        return Sample(
-            clip=part.clip, sources=tuple(frames), driver=driver.clip, target=target, third=third, flip=flip
-        )  # fmt: skip
+        return Sample(sources=tuple(pictures), target=target, third=third, flip=flip)
 
     def _part(self, random: np.random.Generator) -> Frames:
         return self.parts[int(np.searchsorted(self._ends, random.integers(self._ends[-1]), side="right"))]
@@ -117,12 +151,12 @@ class Sampler:
         samples = [self.draw(number) for number in numbers]
         flips = [sample.flip for sample in samples]
         index = {name: number for number, name in enumerate(self.identities)}
-        thirds = [[(sample.clip, sample.third)] for sample in samples if sample.third is not None]
+        thirds = [[sample.third] for sample in samples if sample.third is not None]
         return FaceBatch(
-            sources=self._faces([[(s.clip, frame) for frame in s.sources] for s in samples], flips),
-            target=self._faces([[(s.driver, s.target)] for s in samples], flips)[:, 0],
+            sources=self._faces([list(sample.sources) for sample in samples], flips),
+            target=self._faces([[sample.target] for sample in samples], flips)[:, 0],
             third=self._faces(thirds, flips)[:, 0] if thirds else None,
-            identity=torch.tensor([index[sample.clip.identity] for sample in samples]),
+            identity=torch.tensor([index[sample.identity] for sample in samples]),
         )
 
     def _faces(self, rows: _Rows, flips: list[bool]) -> Faces:
@@ -147,20 +181,49 @@ class Sampler:
 
 
 def usable_frames(corpus: Corpus, parts: Sequence[Part], *, needed: int) -> tuple[list[Frames], tuple[str, ...]]:
-    """Frames with landmarks, part by part; a part with fewer than `needed` is left out with a sentence."""
+    """Frames with landmarks, part by part; a part with fewer than `needed` is left out with a sentence.
+
+    Single pictures come after the clips, those of one person together.
+    """
     usable, notes = [], []
+    stills: dict[str, list[Picture]] = {}
     for part in parts:
         clip = corpus.by_name.get(part.clip)
         if clip is None:
             raise BadInput(f"the split names clip {part.clip}, the corpus has no such clip: run validate_data again.")
         frames = part.start + np.flatnonzero(corpus.found(clip)[part.start : part.stop])
-        if len(frames) < needed:
+        if clip.still:
+            stills.setdefault(clip.identity, []).extend(Picture(clip, int(frame)) for frame in frames)
+        elif len(frames) < needed:
             notes.append(
                 f"{part.clip}: {len(frames)} of {part.stop - part.start} frames have landmarks, {needed} needed."
             )
         else:
-            usable.append(Frames(clip=clip, frames=frames))
+            usable.append(Frames(clips=(clip,), frames=frames))
+    enough = [pictures for pictures in stills.values() if len(pictures) >= needed]
+    usable += [
+        Frames(clips=tuple(one.clip for one in pictures), frames=np.array([one.frame for one in pictures]))
+        for pictures in enough
+    ]
+    if len(enough) < len(stills):
+        notes.append(
+            f"{len(stills) - len(enough)} of {len(stills)} people with single pictures have fewer than {needed} with "
+            "landmarks: they are left out."
+        )
     return usable, tuple(notes)
+
+
+def _nothing(corpus: Corpus, parts: Sequence[Part], needed: int) -> str:
+    clips = [corpus.by_name[part.clip] for part in parts]
+    if not clips or not all(clip.still for clip in clips):
+        return f"none of {len(parts)} clips has {needed} frames with landmarks: nothing to train on."
+    people = len({clip.identity for clip in clips})
+    if people == len(clips):
+        return ONE_EACH
+    return (
+        f"nobody of {people} people has {needed} single pictures with landmarks: nothing to train on. Add pictures of "
+        "the same people, or train a system that needs fewer at a time."
+    )
 
 
 def resized(image: Image, size: int) -> Image:

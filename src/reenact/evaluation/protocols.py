@@ -1,12 +1,15 @@
 """Which frames are compared: lists of pairs, drawn with a seed, stored, and the same for every branch.
 
-    self   source and driving frame are two frames of one clip; the driving frame is the truth
+    self   source and driving frame are two frames of one clip, or two single pictures of one person; the driving
+           frame is the truth
     cross  the source shows one person, the driving frame another; there is no truth
     lsim   source A and truth B are frames of one person, the driving frame C is the frame of another person whose
            action units are nearest to B's
 
 Of a clip that was split by time, sources are frames of its training part: only the driving frames have to be new, and
 within the second or so of a test part a face hardly moves, so that handing back the source would pass for reenacting.
+
+Of whom there is one single picture only, that is source and driver of cross pairs.
 
 A list depends on the corpus, its split and the seed alone, never on a system. What is drawn for one person does not
 depend on who else there is, except that drivers are other people.
@@ -22,6 +25,7 @@ from numpy.typing import NDArray
 
 from reenact.corpus.corpus import Corpus
 from reenact.corpus.splits import Part
+from reenact.corpus.stills import sequence_of
 from reenact.hashing import hash_json
 
 Frame = tuple[str, int]  # clip, frame
@@ -49,15 +53,15 @@ class _Person:
     identity: str
     person: str  # of the video: two of one person make no pair of two people
     frames: tuple[Frame, ...]
-    pairs: tuple[tuple[Frame, Frame], ...]  # (source, driving) of one clip
+    pairs: tuple[tuple[Frame, Frame], ...]  # (source, driving) of one clip, or of one person's single pictures
 
     @property
     def sources(self) -> tuple[Frame, ...]:
-        return tuple(dict.fromkeys(source for source, _ in self.pairs))
+        return tuple(dict.fromkeys(source for source, _ in self.pairs)) or self.frames
 
     @property
     def drivings(self) -> tuple[Frame, ...]:
-        return tuple(dict.fromkeys(driving for _, driving in self.pairs))
+        return tuple(dict.fromkeys(driving for _, driving in self.pairs)) or self.frames
 
 
 def pair_list(
@@ -104,14 +108,15 @@ def pairs_hash(pairs: pd.DataFrame) -> str:
 def _people(
     corpus: Corpus, parts: Sequence[Part], training: Sequence[Part], counts: Counts, seed: int
 ) -> list[_Person]:
-    known: dict[str, list[Frame]] = {}
-    for part in sorted(training, key=_place):
-        known.setdefault(part.clip, []).extend(_usable(corpus, part))
+    known = _sequences(corpus, training)
     by_identity: dict[str, list[tuple[list[Frame], list[Frame]]]] = {}
-    for part in sorted(parts, key=_place):
-        frames, elsewhere = _usable(corpus, part), known.get(part.clip, [])
+    alone: dict[str, Frame] = {}
+    for sequence, frames in _sequences(corpus, parts).items():
+        identity, elsewhere = corpus.by_name[frames[0][0]].identity, known.get(sequence, [])
         if len(frames) >= (1 if elsewhere else 2):
-            by_identity.setdefault(part.identity, []).append((frames, elsewhere))
+            by_identity.setdefault(identity, []).append((frames, elsewhere))
+        elif corpus.by_name[frames[0][0]].still:
+            alone[identity] = frames[0]
     wanted = max(counts.self_pairs, counts.cross_pairs, counts.lsim)
     people = []
     for identity, clips in by_identity.items():
@@ -121,7 +126,19 @@ def _people(
         pairs = [queue[i] for i in range(wanted) for queue in queues if i < len(queue)][:wanted]
         everything = tuple(frame for frames, _ in clips for frame in frames)
         people.append(_Person(identity, corpus.by_name[everything[0][0]].person, everything, tuple(pairs)))
+    people += [
+        _Person(identity, corpus.by_name[frame[0]].person, (frame,), ())
+        for identity, frame in alone.items() if identity not in by_identity
+    ]  # fmt: skip
     return people
+
+
+def _sequences(corpus: Corpus, parts: Sequence[Part]) -> dict[tuple[str, str], list[Frame]]:
+    """Usable frames of each clip, and of each person's single pictures; nothing empty."""
+    found: dict[tuple[str, str], list[Frame]] = {}
+    for part in sorted(parts, key=_place):
+        found.setdefault(sequence_of(corpus.by_name[part.clip]), []).extend(_usable(corpus, part))
+    return {sequence: frames for sequence, frames in found.items() if frames}
 
 
 def _queue(

@@ -19,6 +19,10 @@ from reenact.evaluation.scoring import Scored, faces_table, summarise_sets
 from reenact.evaluation.summary import summarise
 
 ONE_TRAINING = "one training: intervals are over faces, not over trainings"
+SINGLE_PICTURES = (
+    "self pairs of single pictures are two pictures of one person: light, hair, age and background differ, and count "
+    "as errors"
+)
 
 
 def write_evaluation(
@@ -43,7 +47,7 @@ def write_evaluation(
         **facts,
         "pairs_sha256": {split: pairs_hash(group) for split, group in pairs.groupby("split")},
         "range": "pixels 0..1, 8 bits",
-        "notes": [ONE_TRAINING],
+        "notes": [ONE_TRAINING, *([SINGLE_PICTURES] if _single(pairs) else [])],
         "metrics": {
             name: {**metric.card(), "weights_sha256": _weights(metric.backbone, facts)}
             for name, metric in METRICS.items()
@@ -63,6 +67,12 @@ def write_evaluation(
     }
     write_stage(out, kind="evaluation", branch=row, status="trained", counts=counts)
     return counts
+
+
+def _single(pairs: pd.DataFrame) -> bool:
+    """Whether source and truth of a self pair ever are different clips: single pictures of one person."""
+    own = pairs[pairs["protocol"] == "self"]
+    return bool((own["source_clip"] != own["driving_clip"]).any())
 
 
 def _weights(backbone: str, facts: Mapping[str, Any]) -> dict[str, str]:

@@ -121,8 +121,9 @@ def _pairs(corpus: "Corpus", validated: Path, settings: EvaluateSettings) -> "pd
     pairs = pd.concat(lists, ignore_index=True)
     if pairs.empty:
         raise BadInput(
-            f"{validated / 'split.parquet'}: no clip has two usable frames in its val or test part, so there is "
-            "nothing to score. Add longer clips or more identities, or raise validate_data.split.val and test."
+            f"{validated / 'split.parquet'}: no clip has two usable frames in its val or test part, and nobody "
+            "two single pictures, so there is nothing to score. Add longer clips or more identities, or raise "
+            "validate_data.split.val and test."
         )
     return pairs
 

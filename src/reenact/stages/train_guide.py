@@ -53,7 +53,7 @@ def train_guide(
 
     def frames_of(split: str) -> LabelledFrames:
         parts, _ = usable_frames(corpus, read_parts(validated, split), needed=1)
-        rows = [(part.clip, int(frame)) for part in parts for frame in part.frames]
+        rows = [picture for part in parts for picture in part]
         return LabelledFrames(corpus, rows, size=settings.size)
 
     training, validation = frames_of("train"), frames_of("val")

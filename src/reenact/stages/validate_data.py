@@ -1,6 +1,6 @@
 """Check the corpus before anything is trained on it, and decide who is trained on, chosen on and tested on."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self
 
@@ -104,6 +104,7 @@ def validate_data(
     from reenact.corpus.keep import keep_outcomes, kept_frames, write_usable
     from reenact.corpus.rights import rights_of
     from reenact.corpus.shards import read_stage, write_stage
+    from reenact.corpus.stills import sequences, still_notes
     from reenact.corpus.tables import write_table
     from reenact.evaluation.data_facts import QUALITY, quality_records
     from reenact.labelling.label_quality import label_quality
@@ -122,7 +123,7 @@ def validate_data(
     corpus = Corpus(frames, landmarks=landmarks, actions=actions)
     outcomes, split = _check(clips, labels, quarantined, settings, frames)
     kept = kept_frames(labels, settings.keep)
-    outcomes += keep_outcomes(kept, labels, split)
+    outcomes += keep_outcomes(kept, labels, split, sequences(clips))
     checks = outcomes_table(outcomes)
     write_table(out / "checks.parquet", checks, kind="checks")
     quality = label_quality(videos=videos, frames=frames, landmarks=landmarks, actions=actions, segments=segments)
@@ -151,13 +152,13 @@ def validate_data(
     keep_only(out, write_usable(out, clips, labels, kept))
     by = ", ".join(sorted(set(split["by"])))
     write_stage(out, kind="validated", split_by=by, warnings=len(failed))
-    return _result(split, checks, kept)
+    return _result(split, checks, kept, still_notes(clips))
 
 
-def _result(split: "pd.DataFrame", checks: "pd.DataFrame", kept: "Kept") -> StageResult:
+def _result(split: "pd.DataFrame", checks: "pd.DataFrame", kept: "Kept", notes: Iterable[str]) -> StageResult:
     counts = {f"{name}_identities": float(part["identity"].nunique()) for name, part in split.groupby("split")}
     counts |= {"checks": float(len(checks)), "warnings": float((~checks["passed"]).sum())}
-    notes = []
+    notes = [*notes]
     if kept.dropped:
         counts["frames_not_used"] = float((~kept.rows).sum())
         notes.append(kept.sentence())
@@ -228,6 +229,7 @@ def _check(
     from reenact.corpus.checks import Check, Level, custom, run_checks
     from reenact.corpus.duplicates import fingerprints, near_duplicates
     from reenact.corpus.splits import assign_splits
+    from reenact.corpus.stills import still_outcomes
 
     critical, warning = settings.critical, settings.warning
     per_clip = expectations.per_clip(clips, labels)
@@ -249,7 +251,9 @@ def _check(
          ("clip", "frame")),
     ]  # fmt: skip
     outcomes = [outcome for name, table, checks, ids in tables for outcome in run_checks(name, table, checks, ids=ids)]
-    files = len(set(clips["file"])) + len(quarantined)
+    outcomes += still_outcomes(clips)
+    # Many stills lie in one file.
+    files = len(clips.drop_duplicates([n for n in ("file", "member") if n in clips])) + len(quarantined)
     too_many = len(quarantined) > warning.max_quarantined * max(files, 1)
     bad = quarantined if too_many else []
     outcomes.append(custom("quarantine", "few files were set aside", "warning", bad=bad, of=files))

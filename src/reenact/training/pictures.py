@@ -28,7 +28,7 @@ def probe_numbers(sampler: Sampler, count: int) -> list[int]:
     numbers: list[int] = []
     people: set[str] = set()
     for number in range(50 * count):
-        person = sampler.draw(number).clip.identity
+        person = sampler.draw(number).identity
         if person not in people or len(people) == len(sampler.identities):
             numbers.append(number)
             people.add(person)
