@@ -25,13 +25,13 @@ from reenact.labelling.shape_fit import FaceFit, fit_clip, resting_level
 
 Array = NDArray[np.float64]
 
-SHARE, POSE_SHARE = 0.5, 0.5
+SHARE, POSE_SHARE = 0.65, 0.65
 LARGEST_TURN = 8.0  # degrees
 FEWEST = 12  # usable frames a clip needs for its median to mean its resting face; with fewer the fit reads alone
 NEIGHBOUR = 0.04  # s: a frame so far away counts half as much
 # By landmark backend: file and sha256, so that the hash of the code is also that of the tables.
 TABLES: dict[str, tuple[str, str]] = {
-    "dlib": ("cues_dlib.npz", "e01c72c1d85a41d39f42d0007297464d83c4dbb33cc207371a42704ea3167941"),
+    "dlib": ("cues_dlib.npz", "1b3e77337f35fcd3850f781bf01f8a590b9302627e5a546d24fe4fba6a4be623"),
 }
 _READINGS = {
     "actions": (sum(ACTION_BLOCKS.values()), len(ACTION_UNITS)),
