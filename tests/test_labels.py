@@ -89,6 +89,14 @@ def test_faces_of_known_people_are_fitted_as_in_their_clip() -> None:
     np.testing.assert_allclose(single.actions, clip.actions[7:9], atol=1e-6)
 
 
+def test_single_pictures_keep_their_expression() -> None:
+    """One frame shows no resting level: what is subtracted from a clip's intensities would leave it none."""
+    points, _, _, actions = photographed(40)
+    alone = np.concatenate([fit_clip(points[row : row + 1]).actions for row in range(len(points))])
+    for name in ("AU12", "AU25", "AU45"):
+        assert np.corrcoef(alone[:, AT[name]], actions[:, AT[name]])[0, 1] > 0.7, name
+
+
 def test_a_thousand_frames_a_second() -> None:
     points = np.concatenate([photographed(seed=seed)[0] for seed in range(5)])
     start = time.process_time()

@@ -21,13 +21,12 @@ from reenact.errors import BadInput
 from reenact.faces.actions import ACTION_UNITS, MAXIMUM
 from reenact.hashing import hash_file
 from reenact.labelling.cues import ACTION_BLOCKS, PITCH_BLOCKS, TURN_BLOCKS, ClipCues, clip_cues
-from reenact.labelling.shape_fit import FaceFit, fit_clip, resting_level
+from reenact.labelling.shape_fit import FEWEST, FaceFit, fit_clip, resting_level
 
 Array = NDArray[np.float64]
 
 SHARE, POSE_SHARE = 0.65, 0.65
 LARGEST_TURN = 8.0  # degrees
-FEWEST = 12  # usable frames a clip needs for its median to mean its resting face; with fewer the fit reads alone
 NEIGHBOUR = 0.04  # s: a frame so far away counts half as much
 # By landmark backend: file and sha256, so that the hash of the code is also that of the tables.
 TABLES: dict[str, tuple[str, str]] = {
@@ -119,7 +118,7 @@ def read_clip(
     read, correction = table.read(clip_cues(fit, landmarks, pictures, usable))
     correction[~found] = 0.0
     fit = replace(fit, pose=fit.pose + POSE_SHARE * correction)
-    if len(usable) < FEWEST:
+    if len(usable) < FEWEST:  # their median need not be the resting face that the table's cues are counted from
         return fit
     actions = steadied(SHARE * read + (1.0 - SHARE) * fit.actions, times)
     return replace(fit, actions=np.clip(actions - resting_level(actions[usable]), 0.0, MAXIMUM))

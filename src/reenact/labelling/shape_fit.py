@@ -31,6 +31,7 @@ ACTION_DEVIATION = 2.0  # prior deviation of an intensity of 0..5
 AXIS_MM = 60.0  # how far the axis of the cylinder that stands for the head lies behind the model's origin
 SAMPLE = 60  # frames from which a clip's identity is found
 ITERATIONS = 8
+FEWEST = 12  # frames that a clip needs to show how a face rests
 
 
 @dataclass(frozen=True)
@@ -122,7 +123,10 @@ def resting_level(actions: Array) -> Array:
     """The level that counts as neutral in a clip: the lowest fifth of each unit's intensities, but at most 1.5.
 
     Like OpenFace's video mode, which subtracts a low percentile over the clip. The limit keeps a lasting smile a smile.
+    A few frames, or one picture, say nothing of how a face rests: nothing is subtracted there.
     """
+    if len(actions) < FEWEST:
+        return np.zeros(actions.shape[1])
     return np.minimum(np.percentile(actions, 20, axis=0), 1.5)
 
 
