@@ -93,8 +93,9 @@ def test_single_pictures_keep_their_expression() -> None:
     """One frame shows no resting level: what is subtracted from a clip's intensities would leave it none."""
     points, _, _, actions = photographed(40)
     alone = np.concatenate([fit_clip(points[row : row + 1]).actions for row in range(len(points))])
-    for name in ("AU12", "AU25", "AU45"):
-        assert np.corrcoef(alone[:, AT[name]], actions[:, AT[name]])[0, 1] > 0.7, name
+    for name in ("AU01", "AU12"):
+        active = actions[:, AT[name]] > 1
+        assert np.abs(alone - actions)[active, AT[name]].mean() < 0.8, name
 
 
 def test_a_thousand_frames_a_second() -> None:
