@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 from label_folders import face_in_video, list_videos, make_folders, openface_row, written
 from reenact.cli import app
 from reenact.corpus.annotations import LANDMARKS, Annotation, write_annotation
+from reenact.corpus.shards import write_stage
 from reenact.errors import BadInput, ReenactError
 from reenact.labelling.agreement import agreement, as_text
 from reenact.labelling.label_sets import ClipLabels
@@ -28,6 +29,7 @@ def made(seed: int = 0, frames: Any = range(COUNT), **changes: np.ndarray) -> Cl
         "frames": rows, "found": np.ones(len(rows), bool), "eyes": np.full(len(rows), 50.0),
         "landmarks": rng.uniform(0, 200, (COUNT, 68, 2))[rows], "actions": rng.uniform(0, 5, (COUNT, 17))[rows],
         "pose": np.stack([rng.normal(size=COUNT), yaw, rng.normal(size=COUNT)], axis=1)[rows],
+        "crops": np.tile([3.0, 4.0, 200.0], (len(rows), 1)),
     }  # fmt: skip
     return ClipLabels(**labels | changes)
 
@@ -112,6 +114,19 @@ def test_correlation_and_offset_are_those_of_numpy() -> None:
     assert f"AU06  {expected:>9.2f}" in text
 
 
+def test_segments_overlap_as_their_areas_do() -> None:
+    ours, theirs = (np.zeros((COUNT, 128, 128), np.uint8) for _ in range(2))
+    ours[:, 10:30, :50], theirs[:, 20:40, :50] = 1, 1  # ten rows of thirty in both
+    ours[:, 100:, :], theirs[:, 100:, :] = 2, 2
+    crops = made().crops.copy()
+    crops[50:, 0] += 1  # other places of the video
+    theirs[50:] = 0
+    record = agreement(Labels(a=made(segments=ours)), Labels(a=made(segments=theirs, crops=crops)))
+    assert record["segments"] == {"face": pytest.approx(1 / 3), "hair": 1.0, "frames": 50}
+    assert "face 0.33, hair 1.00" in as_text({"label": "one", "reference": "two", **record})
+    assert agreement(Labels(a=made()), Labels(a=made(segments=theirs)))["segments"] is None
+
+
 def labelled_root(tmp_path: Path) -> Path:
     """ana with an OpenFace file, with points in a file of the data set that lie 2 px beside them, and with a truth."""
     folders = make_folders(tmp_path)
@@ -162,6 +177,7 @@ def test_labels_in_two_folders_are_compared(tmp_path: Path) -> None:
         (tmp_path / name / "frames").symlink_to(root / "frames")
         (tmp_path / name / "landmarks").symlink_to(kept / f"landmarks-{points.split('-')[0]}")
         (tmp_path / name / "actions").symlink_to(kept / f"actions-{points}")
+        write_stage(tmp_path / name / "segments", kind="segments", shards={}, made=False)
     figures = tmp_path / "figures.json"
     result = compare("--a", tmp_path / "one", "--b", tmp_path / "two", "--json", figures)
     assert result.exception is None, result.output

@@ -7,6 +7,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from reenact.config import nearest
+from reenact.corpus.shards import read_stage
 from reenact.errors import BadInput, SettingsError
 from reenact.labelling.agreement import agreement
 from reenact.labelling.backends import ACTION_LABELLERS, LANDMARK_LABELLERS
@@ -75,8 +76,11 @@ def stored(root: Path) -> StoredLabels:
     """The labels in the folders below `root`."""
     if not root.is_dir():
         raise BadInput(f"{root}: there is no such folder.")
-    actions = root / "actions"
-    return StoredLabels(root / "frames", root / "landmarks", actions if actions.is_dir() else None)
+    actions, segments = root / "actions", root / "segments"
+    cut = segments.is_dir() and read_stage(segments, kind="segments").get("made")
+    return StoredLabels(
+        root / "frames", root / "landmarks", actions if actions.is_dir() else None, segments if cut else None
+    )
 
 
 def _made(pair: tuple[str, str], params: Params, *, work: Path, root: Path) -> LabelSet:

@@ -72,7 +72,7 @@ def review(
 def compare(
     backends: Annotated[str, typer.Option("--backends", help="Two or more: dlib,synthetic,truth.")] = "",
     videos: Annotated[str, typer.Option("--videos", help="Videos to label, in place of the corpus below --out.")] = "",
-    first: Annotated[Path | None, typer.Option("--a", help="A folder with frames/, landmarks/, actions/.")] = None,
+    first: Annotated[Path | None, typer.Option("--a", help="A folder with frames/, landmarks/, ...")] = None,
     second: Annotated[Path | None, typer.Option("--b", help="Another one, the reference.")] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="A file for the figures.")] = None,
     work: Annotated[Path | None, typer.Option("--work", help="A folder that keeps the labels made.")] = None,

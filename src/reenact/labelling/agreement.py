@@ -11,6 +11,7 @@ from reenact.errors import BadInput
 from reenact.faces.actions import ACTION_UNITS
 from reenact.faces.landmarks import GROUPS
 from reenact.labelling.label_sets import ClipLabels, LabelSet
+from reenact.labelling.segments.measure import CLASSES
 from reenact.labelling.truth import correlation, mean
 
 BANDS = (0, 15, 30, 45, 60, 90)  # degrees of yaw to either side
@@ -24,6 +25,7 @@ PARTS = {
 ANGLES = ("pitch", "yaw", "roll")
 
 Array = NDArray[np.float64]
+Rows = NDArray[np.intp]
 
 
 def agreement(labels: LabelSet, reference: LabelSet) -> dict[str, Any]:
@@ -31,6 +33,7 @@ def agreement(labels: LabelSet, reference: LabelSet) -> dict[str, Any]:
 
     Landmark distances are in % of the reference's outer eye distance, taken in depth so that turned heads count alike;
     bands of yaw go by the reference's pose. Pose: correlation, mean absolute difference and mean difference in degrees.
+    Segments: intersection over union, over the frames that both cropped alike.
     """
     shared = [name for name in labels.names if name in set(reference.names)]
     parts = [part for name in shared if (part := _clip(labels.labels(name), reference.labels(name))) is not None]
@@ -50,6 +53,7 @@ def agreement(labels: LabelSet, reference: LabelSet) -> dict[str, Any]:
             unit: _unit(whole["actions"][:, index], whole["actions_reference"][:, index], clip)
             for index, unit in enumerate(ACTION_UNITS)
         },
+        "segments": _segments(whole["overlap"]),
     }
 
 
@@ -70,7 +74,30 @@ def _clip(labels: ClipLabels, reference: ClipLabels) -> dict[str, NDArray[Any]] 
         "pose_reference": reference.pose[theirs],
         "actions": labels.actions[ours],
         "actions_reference": reference.actions[theirs],
+        "overlap": _overlap(labels, reference, ours, theirs),
     }
+
+
+def _overlap(labels: ClipLabels, reference: ClipLabels, ours: Rows, theirs: Rows) -> Array:
+    """(N, classes, 2) pixels in both and in either; NaN where there are none to compare."""
+    counts = np.full((len(ours), len(CLASSES), 2), np.nan)
+    if labels.segments is None or reference.segments is None:
+        return counts
+    for row, (mine, other) in enumerate(zip(ours, theirs, strict=True)):
+        if np.array_equal(labels.crops[mine], reference.crops[other]):
+            for index, number in enumerate(CLASSES.values()):
+                one, two = labels.segments[mine] == number, reference.segments[other] == number
+                counts[row, index] = (one & two).sum(), (one | two).sum()
+    return counts
+
+
+def _segments(overlap: Array) -> dict[str, Any] | None:
+    known = overlap[np.isfinite(overlap[:, 0, 0])]
+    if not len(known):
+        return None
+    both, either = known.sum(axis=0).T
+    shares = {name: float(both[i] / either[i]) if either[i] else None for i, name in enumerate(CLASSES)}
+    return {**shares, "frames": len(known)}
 
 
 def _found(ours: NDArray[np.bool_], theirs: NDArray[np.bool_]) -> dict[str, Any]:
@@ -135,7 +162,11 @@ def as_text(record: dict[str, Any]) -> str:
     lines += ["", "action units, correlation", _row("", ("frames", "clips"))]
     lines += [_row(name, (_number(one["all"], 2), _number(one["clip"], 2))) for name, one in record["actions"].items()]
     middle = mean(np.array([one["all"] for one in record["actions"].values() if one["all"] is not None]))
-    return "\n".join([*lines, _row("mean", (_number(middle, 2),))])
+    lines.append(_row("mean", (_number(middle, 2),)))
+    if record["segments"]:
+        shares = ", ".join(f"{name} {_number(record['segments'][name], 2)}" for name in CLASSES)
+        lines += ["", f"segments, intersection over union in {record['segments']['frames']} frames: {shares}"]
+    return "\n".join(lines)
 
 
 def _row(name: str, cells: Iterable[str]) -> str:

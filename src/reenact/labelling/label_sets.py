@@ -29,6 +29,8 @@ class ClipLabels:
     eyes: Array  # (N,) px between the outer eye corners, in depth where that is known
     actions: Array  # (N, 17) 0..5
     pose: Array  # (N, 3) degrees
+    crops: Array  # (N, 3) left, top, side of the square that the segments lie in, in video pixels
+    segments: NDArray[np.uint8] | None = None  # (N, 128, 128)
 
 
 class LabelSet(Protocol):
@@ -43,10 +45,12 @@ class LabelSet(Protocol):
 
 
 class StoredLabels:
-    """What the label stages left in their folders; `actions` may be missing."""
+    """What the label stages left in their folders; `actions` and `segments` may be missing."""
 
-    def __init__(self, frames: Path, landmarks: Path, actions: Path | None = None) -> None:
-        self.points = Corpus(frames, landmarks=landmarks)
+    def __init__(
+        self, frames: Path, landmarks: Path, actions: Path | None = None, segments: Path | None = None
+    ) -> None:
+        self.points = Corpus(frames, landmarks=landmarks, segments=segments)
         self.units = Corpus(frames, actions=actions) if actions is not None else None
         self.names = tuple(clip.clip for clip in self.points.clips)
 
@@ -73,6 +77,8 @@ class StoredLabels:
             eyes=eyes * side,
             actions=actions,
             pose=pose,
+            crops=np.column_stack([corner, side]),
+            segments=np.asarray(self.points.segments(clip)) if self.points.folders["segments"] else None,
         )
 
     def _valid(self, clip: Clip, found: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -100,13 +106,15 @@ class TrueLabels:
     def labels(self, name: str) -> ClipLabels:
         """Known of every frame."""
         path = self.paths[name]
-        numbers = self.corpus.frame_table(self.corpus.by_name[name])["frame"].to_numpy(dtype=np.int64)
+        table = self.corpus.frame_table(self.corpus.by_name[name])
+        numbers = table["frame"].to_numpy(dtype=np.int64)
         try:
             with np.load(path) as stored:
                 truth = {key: stored[key].astype(np.float64) for key in ("landmarks3d", "actions", "pose")}
         except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
             raise BadInput(f"{path}: can't be read ({error}). Run render-clips again.") from None
-        numbers = numbers[numbers < len(truth["pose"])]
+        known = numbers < len(truth["pose"])
+        numbers = numbers[known]
         solid = truth["landmarks3d"][numbers]
         return ClipLabels(
             frames=numbers,
@@ -115,4 +123,5 @@ class TrueLabels:
             eyes=np.asarray(outer_eye_distance(solid), dtype=np.float64),
             actions=truth["actions"][numbers],
             pose=truth["pose"][numbers],
+            crops=table[["crop_x", "crop_y", "crop_side"]].to_numpy(dtype=np.float64)[known],
         )
