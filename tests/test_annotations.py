@@ -49,10 +49,10 @@ def test_pts_files_of_several_hands_give_the_same_points(tmp_path: Path, text: s
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        (pts(POINTS[:60]), "expected 68 points, found 60x2"),
+        (pts(POINTS[:60]), "expected 68 points, found 60"),
         (pts()[:500], "68 points announced"),
         (pts().replace("{\n", "{\nnan 1\n", 1).replace("n_points: 68", "n_points: 69"), "expected 68 points"),
-        (pts(np.where(np.arange(136).reshape(68, 2) == 5, np.nan, POINTS)), "no position"),
+        (pts(np.where(np.arange(136).reshape(68, 2) == 5, np.nan, POINTS)), "nowhere in a picture"),
         (pts().replace("{\n", "{\nhello "), "something else than numbers"),
         ("", "expected 68 points"),
         ("1 " * 70_000, "too large"),

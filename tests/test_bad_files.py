@@ -1,8 +1,11 @@
 """Two hundred bad files: no crash, no hang, nothing written elsewhere, and a sentence for each."""
 
+import re
+import shutil
 import time
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -15,6 +18,8 @@ from reenact.corpus.sources.materialise import SourceSettings, materialise
 from reenact.corpus.tables import read_table
 from reenact.corpus.video import open_video
 from reenact.errors import BadInput
+from reenact.labelling import action_labels, landmark_labels
+from reenact.labelling.clip_frames import ClipFrames
 from reenact.stages.extract_frames import ExtractFramesSettings, extract_frames
 from reenact.stages.fetch_data import FetchDataSettings, fetch_data
 from reenact.stages.render_clips import RenderClipsSettings, render_clips
@@ -69,10 +74,35 @@ def check_archives(bad: list[BadFile], out: Path) -> None:
 
 
 def check_labels(bad: list[BadFile]) -> None:
+    """Refused in a sentence, each by its reader; of a table that is partly sound the other rows are used."""
     for one in bad:
         if one.path.suffix == ".pts":
-            with pytest.raises(BadInput, match=one.path.name):
+            with pytest.raises(BadInput, match=rf"{one.path.name}: .+\.$"):
                 read_pts(one.path)
+        elif one.path.suffix == ".csv":
+            clip = clip_beside(one.path)
+            (points,) = landmark_labels.from_openface([clip], least_confidence=0.8)
+            (units,) = action_labels.from_openface([clip], least_confidence=0.8)
+            assert np.isfinite(points.landmarks).all()
+            assert np.isfinite(units.actions).all()
+            for labels, known in ((points, points.found), (units, units.valid)):
+                if one.usable and not labels.problem:
+                    # What stands in the file, never a guess: rows with a word for a number or no frame are left out.
+                    assert known.sum() == {"words": 4, "frames": 3, "wide": 1}.get(one.path.stem, 0), (one, known)
+                else:
+                    assert re.search(rf"{one.path.stem}.openface.csv: .+\.$", labels.problem), (one, labels.problem)
+                    assert not known.any()
+
+
+def clip_beside(path: Path) -> ClipFrames:
+    """Five frames of a clip whose OpenFace file this is; the face fills the crop."""
+    table = pd.DataFrame({"frame": range(5), "crop_x": 0.0, "crop_y": 0.0, "crop_side": 200.0})
+    table = table.assign(box_x0=0.0, box_y0=0.0, box_x1=1.0, box_y1=1.0)
+    beside = path.with_suffix(".openface.csv")
+    shutil.copy(path, beside)
+    pictures = np.zeros((5, 8, 8, 3), dtype=np.uint8)
+    row = {"annotation": beside.name}
+    return ClipFrames(clip="clip", fps=25.0, start=0, table=table, reader=pictures, videos=path.parent, row=row)
 
 
 def names_below(folder: Path) -> set[Path]:

@@ -159,6 +159,18 @@ def test_several_faces_without_points_are_refused(tmp_path: Path) -> None:
         rows_of_track(read_openface(path), path, np.array([0]), np.array([[0.0, 0, 9, 9]]))
 
 
+def test_commas_at_the_end_of_rows_move_no_column(tmp_path: Path) -> None:
+    path = written(tmp_path / "a.csv", [openface_row(n) for n in range(3)])
+    whole = read_openface(path)
+    head, *rows = path.read_text().splitlines()
+    path.write_text("\n".join([head, *(f"{row}, 7, 8" for row in rows)]) + "\n")
+    file = read_openface(path)
+    assert file.actions is not None
+    assert whole.actions is not None
+    np.testing.assert_array_equal(file.confidence, whole.confidence)
+    np.testing.assert_array_equal(file.actions, whole.actions)
+
+
 def test_landmarks_of_openface_are_mapped_into_the_crop_and_unsure_frames_not_found(folders: dict[str, Path]) -> None:
     rows = [openface_row(n, shift=n, confidence=0.5 if n == 4 else 0.9, success=float(n != 5)) for n in range(7)]
     written(folders["videos"] / "ana.csv", rows)

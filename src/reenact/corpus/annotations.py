@@ -98,7 +98,9 @@ def read_pts(path: Path) -> NDArray[np.float64]:
     try:
         numbers = np.array(words, dtype=np.float64)
     except ValueError:
-        raise BadInput(f"{path}: something else than numbers between the braces.") from None
+        raise BadInput(
+            f"{path}: something else than numbers between the braces, so this is no .pts file, or a damaged one."
+        ) from None
     claimed = _COUNT.search(head)
     if claimed and int(claimed[1]) * 2 != len(numbers):
         raise BadInput(f"{path}: {claimed[1]} points announced, {len(numbers) / 2:g} found (a cut-off file?).")
@@ -142,10 +144,11 @@ def read_actions_pickle(path: Path) -> dict[str, NDArray[np.float32]]:
 def _points(value: Any, where: str) -> NDArray[np.float64]:
     points = _numbers(value, (68, 2))
     if points is None:
-        found = "x".join(map(str, value.shape)) if isinstance(value, np.ndarray) else type(value).__name__
+        shape: tuple[int, ...] = value.shape if isinstance(value, np.ndarray) else ()
+        found = f"{len(value) or 'none'}" if shape[1:] == (2,) else f"an array of {shape or type(value).__name__}"
         raise BadInput(f"{where}: expected 68 points, found {found}.")
     if not np.isfinite(points).all() or np.abs(points).max() > 1e6:
-        raise BadInput(f"{where}: a point that is no position in a picture.")
+        raise BadInput(f"{where}: a point lies nowhere in a picture (not a number, or beyond a million pixels).")
     return points
 
 

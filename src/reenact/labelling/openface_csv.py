@@ -56,17 +56,21 @@ def read_openface(path: Path) -> OpenFaceFile:
     names = _names(path)
     frame_column = "frame" if "frame" in names else None
     if frame_column is None and "face" not in names:
-        raise BadInput(f"{path}: no OpenFace file: neither a column frame (FeatureExtraction) nor face.")
+        raise BadInput(
+            f"{path}: no OpenFace file: its first line names neither a column frame (as FeatureExtraction writes) nor "
+            "face (as FaceLandmarkImg does)."
+        )
     if "confidence" not in names:
         raise BadInput(f"{path}: no column confidence, so nobody knows which rows to trust. Run OpenFace again.")
     table = _table(path)
     mode = "FaceLandmarkImg" if not frame_column else f"FeatureExtraction {'2' if 'face_id' in names else '1'}"
     count = len(table)
     numbers = _column(table, frame_column, 0.0)
-    keep = np.isfinite(numbers) & (np.abs(numbers) < 2**40)
+    keep = (numbers >= 0) & (numbers < 2**40)
     table, numbers = table[keep], numbers[keep]
     if not len(table):
-        raise BadInput(f"{path}: {count} rows, and none with a frame number. Run OpenFace again.")
+        rows = f"{count} rows, and none" if count else "no row"
+        raise BadInput(f"{path}: {rows} with a frame number. Run OpenFace again.")
     # OpenFace counts frames from 1; whoever counts from 0 has a frame 0.
     first = 1 if frame_column and numbers.min() >= 1 else 0
     face = _column(table, "face_id" if "face_id" in names else "face" if "face" in names else None, 0.0)
@@ -119,10 +123,14 @@ def _names(path: Path) -> set[str]:
             head = stream.readline(_LARGEST_HEADER)
     except OSError as error:
         raise BadInput(f"{path}: can't be read ({error.strerror}).") from None
+    if not head:
+        raise BadInput(f"{path}: the file is empty. Run OpenFace again, or copy it again.")
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise BadInput(f"{path}: saved as UTF-16, OpenFace writes UTF-8. Save it as UTF-8.")
     text = head.decode("utf-8-sig", errors="replace")
     names = {name.strip() for name in text.split(",")}
     if len(names) < 3:
-        raise BadInput(f"{path}: its first line is no list of columns, so this is no OpenFace file.")
+        raise BadInput(f"{path}: its first line names no columns between commas, so this is no OpenFace file.")
     return names
 
 
@@ -131,6 +139,8 @@ def _table(path: Path) -> pd.DataFrame:
         table = pd.read_csv(
             path,
             usecols=lambda name: str(name).strip() in _KNOWN,
+            # With a comma too many in each row pandas would take the first columns for names of rows.
+            index_col=False,
             skipinitialspace=True,
             on_bad_lines="skip",
             low_memory=False,
@@ -139,7 +149,8 @@ def _table(path: Path) -> pd.DataFrame:
         )
     # pandas has errors of its own for each way in which a file can be broken.
     except (OSError, ValueError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        raise BadInput(f"{path}: can't be read as CSV ({' '.join(str(error).split())[:160]}).") from None
+        why = " ".join(str(error).split())[:160].rstrip(".")
+        raise BadInput(f"{path}: damaged, its rows can't be read ({why}). Run OpenFace again.") from None
     return table.rename(columns=lambda name: str(name).strip())
 
 
