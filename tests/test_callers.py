@@ -1,32 +1,50 @@
 """DVC and Kubeflow on this machine: equal results, nothing done twice, and the rest survives a branch that dies.
 
-One tiny project serves all tests here, in order: later ones find the data stages done.
+One tiny project serves all tests here, in order: later ones find the data stages done. Every process costs seconds of
+imports, so each run serves as many questions as it answers.
 """
 
 import json
 import random
-import time
+import resource
+import shutil
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
+from reenact.config import Runtime
 from reenact.hashing import hash_file
+from reenact.stages.render_clips import RenderClipsSettings, render_clips
 from tiny_project import REENACT, TINY, call, make_project, set_params
 
 pytestmark = [pytest.mark.xdist_group("callers"), pytest.mark.timeout(900)]
 BRANCHES = ("cgan-full-0", "cgan-no_pixel-0")
+LAST_STEP = TINY["train"]["samples"] // TINY["train"]["batch"] - 1
+EVERY_OTHER_STEP = {"checkpoints": {"every_samples": 2 * TINY["train"]["batch"]}}
 
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The chain as run by `dvc repro`."""
+    """The chain as run by `dvc repro`, in which a training is killed at a random step and goes on in the next run."""
     folder = make_project(
-        tmp_path_factory.mktemp("callers") / "project", {"fanout": {"variants": ["full", "no_pixel"]}}
+        tmp_path_factory.mktemp("callers") / "project",
+        {"fanout": {"variants": ["full", "no_pixel"]}, **EVERY_OTHER_STEP},
     )
-    done = call(folder, "dvc", "repro")
-    assert done.returncode == 0, done.stdout
+    step = random.randint(1, LAST_STEP)
+    killed = call(folder, "dvc", "repro", REENACT_FAULT=f"cgan-full-0:{step}:kill")
+    assert killed.returncode != 0, killed.stdout
+    assert "Running stage 'train@cgan-full-0'" in killed.stdout, killed.stdout
+    check_continues(folder, ("dvc", "repro"), folder / "out/branches/cgan-full-0/train", step)
     return folder
+
+
+def check_continues(folder: Path, command: tuple[str, ...], trained: Path, step: int) -> None:
+    """After a kill before `step` the same command ends well, from the last checkpoint (one every other step)."""
+    assert not (trained / "stage.json").exists(), "a killed training looks finished"
+    done = call(folder, *command)
+    assert done.returncode == 0, (step, done.stdout)
+    assert json.loads((trained / "status.json").read_text())["continued_from"] == step // 2 * 2, step
 
 
 @pytest.fixture(scope="module")
@@ -45,24 +63,26 @@ def state_of_rows(folder: Path) -> dict[str, str]:
 
 def test_second_repro_does_nothing_in_five_seconds(project: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in (project / "out").rglob("*") if path.is_file()}
-    seconds = []
-    for _ in range(3):  # the machine may be busy with other tests
-        start = time.monotonic()
-        done = call(project, "dvc", "repro")
-        seconds.append(time.monotonic() - start)
-        assert done.returncode == 0
-        assert "Running stage" not in done.stdout
-        assert "up to date" in done.stdout
-        if seconds[-1] <= 5:
-            break
-    assert min(seconds) <= 5
+    start = processor_time_of_children()
+    done = call(project, "dvc", "repro")
+    assert done.returncode == 0
+    assert "Running stage" not in done.stdout
+    assert "up to date" in done.stdout
+    assert processor_time_of_children() - start <= 5  # the clock's would measure what else the machine does
     assert {path: path.stat().st_mtime_ns for path in (project / "out").rglob("*") if path.is_file()} == before
+
+
+def processor_time_of_children() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 @pytest.mark.parametrize("branch", BRANCHES)
 def test_both_callers_give_the_same_bits(project: Path, run_folder: Path, branch: str) -> None:
     ours, theirs = project / "out" / "branches" / branch, run_folder / "branches" / branch
     assert hash_file(ours / "train" / "model.safetensors") == hash_file(theirs / "train" / "model.safetensors")
+    # Killed and continued here, trained in one go there.
+    assert json.loads((theirs / "train/status.json").read_text())["continued_from"] == 0
     metrics = json.loads((ours / "evaluate" / "metrics.json").read_text())
     assert metrics == json.loads((theirs / "evaluate" / "metrics.json").read_text())
     assert hash_file(project / "out/guide/reader.safetensors") == hash_file(
@@ -82,20 +102,35 @@ def test_both_callers_make_the_same_shards(project: Path, run_folder: Path) -> N
 
 
 @pytest.mark.slow
-def test_a_new_clip_redoes_one_shard_by_both_callers(tmp_path: Path) -> None:
-    folder = make_project(tmp_path / "project", {"fanout": {"variants": ["no_pixel"]}})
+@pytest.mark.timeout(2400)
+def test_a_clip_added_to_a_hundred_redoes_one_shard_by_both_callers(tmp_path: Path) -> None:
+    settings = RenderClipsSettings(identities=4, frames=4, size=192, yaw=10.0)
+    render_clips(out=tmp_path / "drawn", settings=settings, runtime=Runtime(workers=2))
+    drawn = sorted((tmp_path / "drawn").glob("*.mp4"))
+    changes = {
+        "fanout": {"variants": ["no_pixel"]}, "fetch_data": {"videos": "mine"}, "extract_frames": {"shard_clips": 8},
+        "validate_data": {"duplicates": {"check": False}, "review_clips": 0},
+    }  # fmt: skip
+    folder = make_project(tmp_path / "project", changes)
+    (folder / "mine").mkdir()
+    for number in range(100):
+        shutil.copy(drawn[number % 4], folder / "mine" / f"clip-{number:03d}.mp4")
     places = (folder / "out", folder / "runs" / ".shards")
-    assert call(folder, "dvc", "repro", "label_actions").returncode == 0
-    assert call(folder, REENACT, "run", "--name", "before").returncode == 0
+    made_by_both(folder, "before")
     before = [shards_below(place) for place in places]
-    set_params(folder, {"render_clips": {"identities": TINY["render_clips"]["identities"] + 1}})
-    assert call(folder, "dvc", "repro", "label_actions").returncode == 0
-    assert call(folder, REENACT, "run", "--name", "after").returncode == 0
+    shutil.copy(drawn[0], folder / "mine" / "clip-100.mp4")
+    made_by_both(folder, "after")
     for place, were in zip(places, before, strict=True):
         now = shards_below(place)
-        made = {path for path, stamp in now.items() if were.get(path) != stamp}
-        assert {path.parent.name: 1 for path in made} == dict.fromkeys({path.parent.name for path in now}, 1)
-        assert len(made) == 3, "one shard: its frames, landmarks and actions"
+        made = [path.parent.name for path, stamp in now.items() if were.get(path) != stamp]
+        assert len(were) > 3 * 100 / 8
+        assert len(made) == len(set(made)) == 3, "one shard: its frames, landmarks and actions"
+
+
+def made_by_both(folder: Path, name: str) -> None:
+    for command in (("dvc", "repro", "label_actions"), (REENACT, "run", "--name", name)):
+        done = call(folder, *command)
+        assert done.returncode == 0, done.stdout
 
 
 def test_a_run_leaves_table_report_and_version(run_folder: Path) -> None:
@@ -118,13 +153,17 @@ def test_a_killed_branch_is_a_missing_row_of_a_red_pipeline_run(project: Path, r
     assert "cached" in done.stdout  # the data stages of the run before
 
 
-def test_a_sick_branch_is_never_a_cache_hit(project: Path) -> None:
+def test_a_killed_branch_is_a_missing_row_of_a_red_repro_and_a_sick_one_never_a_cache_hit(project: Path) -> None:
     set_params(project, {"fanout": {"seeds": [1]}})
-    done = call(project, "dvc", "repro", REENACT_FAULT="cgan-full-1:2:nan")
-    assert done.returncode != 0
-    assert state_of_rows(project / "out/comparison") | {"cgan-full-1": "failed", "cgan-no_pixel-1": "trained"} == (
-        state_of_rows(project / "out/comparison")
-    )
+    done = call(project, REENACT, "repro", REENACT_FAULT="cgan-full-1:2:exit")
+    assert done.returncode == 8, done.stdout
+    rows = state_of_rows(project / "out/comparison")
+    assert (rows["cgan-full-1"], rows["cgan-no_pixel-1"]) == ("missing", "trained")
+    assert done.stdout.count("> reenact train --branch cgan-full-1") == 2  # tried once more
+    sick = call(project, "dvc", "repro", REENACT_FAULT="cgan-full-1:2:nan")
+    assert sick.returncode != 0
+    rows = state_of_rows(project / "out/comparison")
+    assert (rows["cgan-full-1"], rows["cgan-no_pixel-1"]) == ("failed", "trained")
     again = call(project, "dvc", "repro")
     assert again.returncode == 0, again.stdout
     assert "Running stage 'train@cgan-full-1'" in again.stdout
@@ -132,62 +171,22 @@ def test_a_sick_branch_is_never_a_cache_hit(project: Path) -> None:
     assert state_of_rows(project / "out/comparison")["cgan-full-1"] == "trained"
 
 
-def test_a_killed_branch_is_a_missing_row_of_a_red_repro(project: Path) -> None:
-    set_params(project, {"fanout": {"seeds": [2]}})
-    done = call(project, REENACT, "repro", REENACT_FAULT="cgan-full-2:2:exit")
-    assert done.returncode == 8, done.stdout
-    rows = state_of_rows(project / "out/comparison")
-    assert rows["cgan-full-2"] == "missing"
-    assert rows["cgan-no_pixel-2"] == "trained"
-    assert done.stdout.count("> reenact train --branch cgan-full-2") == 2  # tried once more
-
-
-STORE = ("-S", "checkpoints.uri=out/checkpoints-{}", "-S", "checkpoints.every_samples=10")
-DATA = ("frames", "landmarks", "actions", "validated", "guide")
-
-
-@pytest.fixture(scope="module")
-def uninterrupted(project: Path) -> str:
-    """The hash of the weights of a branch trained in one go, with a checkpoint store of its own."""
-    folder = data_again(project, "whole")
-    done = call(project, REENACT, "train", "--branch", "cgan-full-4", "--out", str(folder), *named(STORE, "whole"))
-    assert done.returncode == 0, done.stdout
-    return hash_file(folder / "branches/cgan-full-4/train/model.safetensors")
-
-
-def data_again(project: Path, name: str) -> Path:
-    """Another folder for branches, with the data stages of `out`."""
-    folder = project / name
-    folder.mkdir()
-    for stage in DATA:
-        (folder / stage).symlink_to(project / "out" / stage)
-    return folder
-
-
-def named(options: tuple[str, ...], name: str) -> tuple[str, ...]:
-    return tuple(option.format(name) for option in options)
-
-
+@pytest.mark.slow
 @pytest.mark.parametrize("caller", ["reenact train", "dvc repro"])
 def test_killed_at_three_random_steps_a_training_ends_in_the_same_weights(
-    project: Path, uninterrupted: str, caller: str
+    project: Path, run_folder: Path, caller: str
 ) -> None:
-    command: tuple[str, ...]
-    if caller == "dvc repro":
-        set_params(project, {"fanout": {"variants": ["full"], "seeds": [4]}, "checkpoints": {"every_samples": 10}})
-        command, folder = ("dvc", "repro", "train@cgan-full-4"), project / "out"
-    else:
-        folder = data_again(project, "killed")
-        command = (REENACT, "train", "--branch", "cgan-full-4", "--out", str(folder), *named(STORE, "killed"))
-    trained = folder / "branches/cgan-full-4/train"
-    batch = TINY["train"]["batch"]
-    steps = sorted(random.sample(range(1, TINY["train"]["samples"] // batch), 3))
+    command: tuple[str, ...] = ("dvc", "repro", "train@cgan-full-0")
+    store = {"checkpoints": {"uri": f"out/checkpoints-{caller.split()[0]}", **EVERY_OTHER_STEP["checkpoints"]}}
+    set_params(project, {"fanout": {"variants": ["full"], "seeds": [0]}, **store})
+    trained = project / "out/branches/cgan-full-0/train"
+    if caller == "reenact train":
+        command = (REENACT, "train", "--branch", "cgan-full-0")
+    steps = sorted(random.sample(range(1, LAST_STEP + 1), 3))
     for step in steps:
-        done = call(project, *command, REENACT_FAULT=f"cgan-full-4:{step}:kill")
+        done = call(project, *command, REENACT_FAULT=f"cgan-full-0:{step}:kill")
         assert done.returncode != 0, (steps, done.stdout)
         assert not (trained / "stage.json").exists(), "a killed training looks finished"
-    done = call(project, *command)
-    assert done.returncode == 0, (steps, done.stdout)
-    status = json.loads((trained / "status.json").read_text())
-    assert status["continued_from"] == steps[-1] // 2 * 2, steps  # a checkpoint every other step
-    assert hash_file(trained / "model.safetensors") == uninterrupted, f"killed at {steps}"
+    check_continues(project, command, trained, steps[-1])
+    whole = run_folder / "branches/cgan-full-0/train/model.safetensors"
+    assert hash_file(trained / "model.safetensors") == hash_file(whole), f"killed at {steps}"

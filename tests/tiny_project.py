@@ -14,11 +14,14 @@ REENACT = str(Path(sys.executable).parent / "reenact")
 
 TINY: dict[str, dict[str, Any]] = {
     "runtime": {"device": "cpu"},
-    "render_clips": {"identities": 13, "frames": 12, "size": 192},
+    "render_clips": {"identities": 8, "frames": 10, "size": 192},
     "extract_frames": {"size": 64, "shard_clips": 7},
     "label_landmarks": {"enlarge_to": 256},
-    # This salt deals 13 persons so that each split has some.
-    "validate_data": {"split": {"val": 0.25, "test": 0.25, "salt": "reenact"}},
+    # This salt deals 8 persons so that each split has two or more.
+    "validate_data": {
+        "split": {"val": 0.25, "test": 0.25, "salt": "tiny-5", "min_identities": 8},
+        "review_clips": 2,
+    },
     "train_guide": {"size": 32, "width": 2, "samples": 64, "batch": 16, "embedding": 8, "validate_frames": 16},
     "systems": {"cgan": {"width": 2, "discriminator_width": 2}},
     "train": {"size": 32, "samples": 40, "batch": 5, "log_every": 10, "validate_every": 20, "validate_pairs": 4},
