@@ -112,14 +112,14 @@ def as_text(seen: Inspection) -> str:
             if seen.asked == videos
             else f" (estimated from {seen.asked} of {videos} videos)"
         )
-    words = {"video": "videos", "frames": "image sequences", "still": "stills"}
+    words = {"video": "video", "frames": "image sequence", "still": "still"}
     lines = [
         f"{seen.folder}: {seen.title}, layout {seen.layout}{also}",
         f"  identities  {seen.identities:,}",
-        f"  clips       {', '.join(f'{count:,} {words[kind]}' for kind, count in seen.clips.items())}",
+        f"  clips       {', '.join(_counted(count, words[kind]) for kind, count in seen.clips.items())}",
         f"  frames      {seen.frames:,}{how}",
         f"  splits      {', '.join(f'{name} {count:,} identities' for name, count in seen.splits.items()) or 'none'}",
-        f"  labels      {', '.join(f'{name} of {count:,} clips' for name, count in seen.labels.items()) or 'none'}",
+        f"  labels      {', '.join(f'{name} of {_counted(count, 'clip')}' for name, count in seen.labels.items()) or 'none'}",
         f"  licence     {seen.facts.licence or 'not known: say it in source.yaml'}",
     ]
     for title, sentences in (
@@ -130,3 +130,7 @@ def as_text(seen: Inspection) -> str:
     ):
         lines += [f"  {title}:", *(f"    {sentence}" for sentence in sentences)] if sentences else []
     return "\n".join([*lines, "  use:", *(f"    -S {setting}" for setting in seen.settings())])
+
+
+def _counted(count: int, word: str) -> str:
+    return f"{count:,} {word}{'' if count == 1 else 's'}"
