@@ -113,13 +113,14 @@ def as_text(seen: Inspection) -> str:
             else f" (estimated from {seen.asked} of {videos} videos)"
         )
     words = {"video": "video", "frames": "image sequence", "still": "still"}
+    labels = [f"{name} of {_counted(count, 'clip')}" for name, count in seen.labels.items()]
     lines = [
         f"{seen.folder}: {seen.title}, layout {seen.layout}{also}",
         f"  identities  {seen.identities:,}",
         f"  clips       {', '.join(_counted(count, words[kind]) for kind, count in seen.clips.items())}",
         f"  frames      {seen.frames:,}{how}",
         f"  splits      {', '.join(f'{name} {count:,} identities' for name, count in seen.splits.items()) or 'none'}",
-        f"  labels      {', '.join(f'{name} of {_counted(count, 'clip')}' for name, count in seen.labels.items()) or 'none'}",
+        f"  labels      {', '.join(labels) or 'none'}",
         f"  licence     {seen.facts.licence or 'not known: say it in source.yaml'}",
     ]
     for title, sentences in (
