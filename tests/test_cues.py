@@ -100,37 +100,50 @@ def test_a_clip_counts_from_its_own_median_and_ignores_frames_without_landmarks(
 
 
 def invented_lessons(rng: np.random.Generator, count: int, secret: ClipCues) -> list[Lesson]:
-    """Clips whose truth is linear in their cues, but for noise."""
+    """Clips in which 17 things move that all cues show mixed, and none by itself; what is true is how far each is from
+    its rest, to either side, which no linear reading can say. The pose's error is linear in its cues."""
     lessons = []
     for _ in range(count):
-        cues = ClipCues(*(rng.normal(0, 1, (40, len(part))) for part in (secret.actions, secret.pitch, secret.turn)))
-        actions = cues.actions @ secret.actions + rng.normal(0, 0.3, (40, 17))
-        error = np.concatenate([cues.pitch @ secret.pitch + 5.0, cues.turn @ secret.turn], axis=1)
-        lessons.append(Lesson(cues=cues, actions=actions, error=error + rng.normal(0, 0.3, (40, 3))))
+        moved = rng.normal(0, 1, (40, 17))
+        actions = moved @ secret.actions + rng.normal(0, 0.3, (40, secret.actions.shape[1]))
+        pitch, turn = (rng.normal(0, 1, (40, len(part))) for part in (secret.pitch, secret.turn))
+        error = np.concatenate([pitch @ secret.pitch + 5.0, turn @ secret.turn], axis=1)
+        cues = ClipCues(actions=actions, pitch=pitch, turn=turn)
+        lessons.append(Lesson(cues=cues, actions=np.abs(moved), error=error + rng.normal(0, 0.3, (40, 3))))
     return lessons
 
 
 def secret_relation(rng: np.random.Generator) -> ClipCues:
-    """Every answer depends on three cues."""
+    """How cues mix what moves; errors of the pose depend on three cues each."""
     parts = []
-    for blocks, answers in ((ACTION_BLOCKS, 17), (PITCH_BLOCKS, 1), (TURN_BLOCKS, 2)):
+    for blocks, answers in ((PITCH_BLOCKS, 1), (TURN_BLOCKS, 2)):
         weights = np.zeros((sum(blocks.values()), answers))
         for answer in range(answers):
             weights[rng.choice(len(weights) - 5, 3, replace=False), answer] = 1.0
         parts.append(weights)
-    return ClipCues(*parts)
+    return ClipCues(rng.normal(0, 1, (17, sum(ACTION_BLOCKS.values()))) / np.sqrt(17), *parts)
 
 
 def test_what_is_learned_reads_other_clips(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     secret = secret_relation(rng)
-    learn(invented_lessons(rng, 60, secret)).save(tmp_path / "table.npz")
+    lessons = invented_lessons(rng, 60, secret)
+    learn(lessons, steps=300).save(tmp_path / "table.npz")
     table, others = read_table_file(tmp_path / "table.npz"), invented_lessons(rng, 5, secret)
     readings = [table.read(lesson.cues) for lesson in others]
     read, true = np.concatenate([read for read, _ in readings]), np.concatenate([one.actions for one in others])
-    assert min(np.corrcoef(read[:, i], true[:, i])[0, 1] for i in range(17)) > 0.75
+    print(min(np.corrcoef(read[:, i], true[:, i])[0, 1] for i in range(17)))
+    assert min(np.corrcoef(read[:, i], true[:, i])[0, 1] for i in range(17)) > 0.7
     turned, error = np.concatenate([turn for _, turn in readings]), np.concatenate([one.error for one in others])
     assert np.abs(error - turned).mean(axis=0).max() < 0.6 * np.abs(error).mean(axis=0).min()
+
+
+def test_learning_twice_gives_the_same_table() -> None:
+    rng = np.random.default_rng(1)
+    lessons = invented_lessons(rng, 8, secret_relation(rng))
+    once, again = learn(lessons, steps=5), learn(lessons, steps=5)
+    np.testing.assert_array_equal(once.hidden.weights, again.hidden.weights)
+    np.testing.assert_array_equal(once.actions.weights, again.actions.weights)
 
 
 def test_steadying_weighs_neighbours_by_their_time() -> None:

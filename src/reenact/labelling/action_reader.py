@@ -1,11 +1,12 @@
-"""Action units and pose of a clip: the shape model's fit, blended with what a linear table reads from `cues.py`.
+"""Action units and pose of a clip: the shape model's fit, blended with what a table reads from `cues.py`.
 
-    intensities = SHARE * (table . cues) + (1 - SHARE) * fitted, steadied over neighbours, resting level removed
+    intensities = SHARE * table(cues) + (1 - SHARE) * fitted, steadied over neighbours, resting level removed
     pose        = fitted + POSE_SHARE * (table . cues), the correction limited to LARGEST_TURN
 
-A table is learned from rendered clips by ridge regression (`cue_learning.py`, command: benchmarks/learn_cues.py) for
-the landmark backend on whose landmarks it was learned; landmarks of other backends are read by the fit alone. A blend,
-since on rendered people the table alone reads better, but on the real clip that could be compared the blend does.
+A table is learned from rendered clips (`cue_learning.py`, command: benchmarks/learn_cues.py): one hidden layer for
+intensities, linear readings for the pose. It serves the landmark backend on whose landmarks it was learned; landmarks
+of other backends are read by the fit alone. A blend, since on rendered people the table alone reads better, but on the
+real clip that could be compared the blend does.
 """
 
 from collections.abc import Iterable
@@ -25,15 +26,17 @@ from reenact.labelling.shape_fit import FEWEST, FaceFit, fit_clip, resting_level
 
 Array = NDArray[np.float64]
 
-SHARE, POSE_SHARE = 0.65, 0.65
+SHARE, POSE_SHARE = 0.7, 0.65
 LARGEST_TURN = 8.0  # degrees
 NEIGHBOUR = 0.04  # s: a frame so far away counts half as much
 # By landmark backend: file and sha256, so that the hash of the code is also that of the tables.
 TABLES: dict[str, tuple[str, str]] = {
     "dlib": ("cues_dlib.npz", "1b3e77337f35fcd3850f781bf01f8a590b9302627e5a546d24fe4fba6a4be623"),
 }
+HIDDEN = 96  # rectified sums of cues, from which intensities are read
 _READINGS = {
-    "actions": (sum(ACTION_BLOCKS.values()), len(ACTION_UNITS)),
+    "hidden": (sum(ACTION_BLOCKS.values()), HIDDEN),
+    "actions": (HIDDEN, len(ACTION_UNITS)),
     "pitch": (sum(PITCH_BLOCKS.values()), 1),
     "turn": (sum(TURN_BLOCKS.values()), 2),
 }
@@ -55,14 +58,17 @@ class Reading:
 class CueTable:
     """Intensities, and what to add to the fit's pose in degrees."""
 
-    actions: Reading
+    hidden: Reading
+    actions: Reading  # from the hidden sums, negative ones as 0
     pitch: Reading
     turn: Reading  # yaw, roll
 
     def read(self, cues: ClipCues) -> tuple[Array, Array]:
         """(N, 17) intensities and (N, 3) corrections of the pose."""
         correction = np.concatenate([self.pitch(cues.pitch), self.turn(cues.turn)], axis=1)
-        return self.actions(cues.actions), np.clip(correction, -LARGEST_TURN, LARGEST_TURN)
+        return self.actions(np.maximum(self.hidden(cues.actions), 0.0)), np.clip(
+            correction, -LARGEST_TURN, LARGEST_TURN
+        )
 
     def save(self, path: Path) -> None:
         """Write the file that `cue_table` reads."""
