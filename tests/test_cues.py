@@ -132,7 +132,6 @@ def test_what_is_learned_reads_other_clips(tmp_path: Path) -> None:
     table, others = read_table_file(tmp_path / "table.npz"), invented_lessons(rng, 5, secret)
     readings = [table.read(lesson.cues) for lesson in others]
     read, true = np.concatenate([read for read, _ in readings]), np.concatenate([one.actions for one in others])
-    print(min(np.corrcoef(read[:, i], true[:, i])[0, 1] for i in range(17)))
     assert min(np.corrcoef(read[:, i], true[:, i])[0, 1] for i in range(17)) > 0.7
     turned, error = np.concatenate([turn for _, turn in readings]), np.concatenate([one.error for one in others])
     assert np.abs(error - turned).mean(axis=0).max() < 0.6 * np.abs(error).mean(axis=0).min()
