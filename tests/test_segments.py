@@ -2,6 +2,7 @@
 
 from functools import cache
 
+import cv2
 import numpy as np
 import pytest
 
@@ -39,7 +40,7 @@ def above_the_chin(segments: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
 
 def test_face_and_hair_of_unseen_drawn_people_are_found() -> None:
     said, true = [], []
-    for identity in range(8):
+    for identity in range(5):
         images, landmarks, segments = drawn(identity)
         head = above_the_chin(segments, landmarks)
         said.append(hull_segments(list(images), landmarks, np.ones(FRAMES, bool))[head])
@@ -100,3 +101,19 @@ def test_inside_the_face_a_beard_of_the_hairs_colour_stays_face() -> None:
     for segments, points in zip(said, landmarks, strict=True):
         x, y = (points[8] * 128).astype(int)
         assert (segments[y - 10 : y - 4, x - 6 : x + 6] == 1).mean() > 0.9
+
+
+def test_a_bald_head_before_a_plain_wall_has_no_hair() -> None:
+    _, landmarks, _ = drawn(0)
+    place = place_head(landmarks[0])
+    (x, y), wide = (np.array(place.origin) * 128).astype(int), place.scale * 128
+    shade = np.linspace(90, 140, 128)[:, None, None] + np.linspace(0, 15, 128)[None, :, None]
+    image = np.broadcast_to(shade, (128, 128, 3)).astype(np.uint8).copy()
+    cv2.ellipse(image, (int(x), int(y - 25 * wide)), (int(70 * wide), int(105 * wide)), 0, 0, 360, (214, 160, 132), -1)
+    said = hull_segments([image], landmarks[:1], np.ones(1, bool))[0]
+    assert (said == 1).mean() > 0.1
+    assert not (said == 2).any()
+    hair = image.copy()
+    cv2.ellipse(hair, (int(x), int(y - 60 * wide)), (int(76 * wide), int(80 * wide)), 0, 180, 360, (60, 40, 25), -1)
+    with_hair = hull_segments([hair], landmarks[:1], np.ones(1, bool))[0]
+    assert (with_hair == 2).mean() > 0.05
