@@ -25,11 +25,11 @@ from pathlib import Path
 from typing import Any
 
 REENACT = str(Path(sys.executable).parent / "reenact")
-STAGES = {
+SHARDED = {
     "extract-frames": "frames",
     "label-landmarks": "landmarks",
     "label-actions": "actions",
-    "validate-data": "validated",
+    "label-segments": "segments",
 }
 MEMORY_BAR, TIME_BAR = 1.10, 1.05  # of what as many clips would explain: none for memory, all for time
 EVERY = 0.05  # s between two looks at the memory
@@ -61,6 +61,7 @@ class Bench:
         changes = (
             f"fetch_data.videos={json.dumps(str(root / 'mine'))}",
             f"extract_frames.shard_clips={self.shard_clips}",
+            "label_segments.make=always",
             "validate_data.duplicates.check=false",
             # Few clips or many, each is cut by time, so that the same is done.
             "validate_data.split.min_identities=100000",
@@ -150,7 +151,7 @@ def growth(bench: Bench, few: int, times: int) -> list[dict[str, Any]]:
     """Each stage on `few` clips and on `times` as many."""
     roots = [collected(bench, "few", few), collected(bench, "many", few * times)]
     rows = []
-    for stage in STAGES:
+    for stage in (*SHARDED, "validate-data"):
         print(f"{stage} ...", file=sys.stderr, flush=True)
         small, large = (bench.run(stage, root) for root in roots)
         memory, spent = large.memory / small.memory, large.processor / small.processor
@@ -164,7 +165,7 @@ def growth(bench: Bench, few: int, times: int) -> list[dict[str, Any]]:
 def killed(bench: Bench, clips: int) -> list[dict[str, Any]]:
     """Each sharded stage killed with all its processes in the middle, and run again: what was done a second time."""
     root, rows = collected(bench, "killed", clips), []
-    for stage, folder in list(STAGES.items())[:3]:
+    for stage, folder in SHARDED.items():
         whole = len(json.loads((root.parent / "many" / folder / "stage.json").read_text())["shards"])
         process = bench.start(stage, root)
         while process.poll() is None and len(finished(root / folder)) < whole // 2:
@@ -190,14 +191,13 @@ def finished(folder: Path) -> dict[str, int]:
 def added(bench: Bench, clips: int) -> list[dict[str, Any]]:
     """Shards that each stage makes for one clip more."""
     root = collected(bench, "added", clips)
-    sharded = list(STAGES.items())[:3]
-    for stage, _ in sharded:
+    for stage in SHARDED:
         bench.run(stage, root)
-    before = {stage: finished(root / folder) for stage, folder in sharded}
+    before = {stage: finished(root / folder) for stage, folder in SHARDED.items()}
     add_clips(bench, root, clips, clips + 1)
     bench.run("fetch-data", root)
     rows = []
-    for stage, folder in sharded:
+    for stage, folder in SHARDED.items():
         counts, now = bench.run(stage, root).counts, finished(root / folder)
         new = {name for name, made in now.items() if before[stage].get(name) != made}
         rows.append({"stage": stage, "shards": len(now), "made": counts["shards_now"], "new": len(new)})

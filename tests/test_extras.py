@@ -68,7 +68,15 @@ if __name__ == "__main__":
     main(sys.argv[1], sys.argv[2:])
 '''
 ONE = "-S runtime.workers=1"
-DATA = ("render-clips", "fetch-data", "extract-frames", "label-landmarks", "label-actions", "validate-data")
+DATA = (
+    "render-clips",
+    "fetch-data",
+    "extract-frames",
+    "label-landmarks",
+    "label-actions",
+    "label-segments",
+    "validate-data",
+)
 BRANCH = "--branch cgan-full-0"
 ROLES = (
     ("data", tuple(f"{stage} {ONE}" for stage in DATA)),
