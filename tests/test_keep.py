@@ -6,7 +6,7 @@ import pytest
 
 from reenact.corpus.corpus import Corpus
 from reenact.corpus.frame_limits import FrameLimits
-from reenact.corpus.keep import keep_outcomes, kept_frames
+from reenact.corpus.keep import PassedOver, kept_frames
 from reenact.corpus.shards import write_array
 from reenact.errors import ValidationFailed
 from reenact.stages.validate_data import ValidateDataSettings, validate_data
@@ -58,11 +58,14 @@ def test_without_limits_every_frame_is_used_and_nothing_is_written(tmp_path):
 
 def test_limits_that_leave_a_split_without_frames_stop_the_run():
     frames = pd.DataFrame({"clip": list("aaabbb"), "found": True, "blur": [0.1, 0.9, 0.2, 0.1, 0.1, 0.9]})
+    clips = pd.DataFrame({"clip": ["a", "b"], "identity": ["x", "y"]})
     split = pd.DataFrame({"clip": ["a", "b"], "split": ["train", "val"], "start": 0, "stop": 3})
 
     def failed(limits):
-        outcomes = keep_outcomes(kept_frames(frames, FrameLimits.parse(limits, where="keep")), frames, split)
-        return [(outcome.level, outcome.detail) for outcome in outcomes if not outcome.passed]
+        passed = PassedOver(FrameLimits.parse(limits, where="keep"), clips, split)
+        for clip in "ab":
+            passed.add(frames[frames["clip"] == clip])
+        return [(outcome.level, outcome.detail) for outcome in passed.outcomes() if not outcome.passed]
 
     assert failed({"max_blur": 0.5}) == []
     assert failed({}) == []

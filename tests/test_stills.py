@@ -11,10 +11,10 @@ import pytest
 import evaluation_corpus
 from reenact.corpus.corpus import Corpus
 from reenact.corpus.frame_limits import FrameLimits
-from reenact.corpus.keep import keep_outcomes, kept_frames
+from reenact.corpus.keep import PassedOver
 from reenact.corpus.sampling import Sampler, usable_frames
 from reenact.corpus.splits import assign_splits, read_parts
-from reenact.corpus.stills import ONE_EACH, sequences, still_notes
+from reenact.corpus.stills import ONE_EACH, still_notes
 from reenact.corpus.tables import read_table, write_table
 from reenact.errors import BadInput
 from reenact.evaluation.protocols import Counts, pair_list
@@ -185,9 +185,10 @@ def test_limits_have_to_leave_two_pictures_of_somebody_in_each_split():
     split = pd.DataFrame({"clip": list("abcd"), "split": ["train", "train", "val", "val"], "start": 0, "stop": 1})
 
     def failed(limit, clips=clips):
-        kept = kept_frames(frames, FrameLimits(max_blur=limit))
-        outcomes = keep_outcomes(kept, frames, split, sequences(clips))
-        return [outcome.detail for outcome in outcomes if not outcome.passed]
+        passed = PassedOver(FrameLimits(max_blur=limit), clips, split)
+        for rows in (frames[:1], frames[1:]):
+            passed.add(rows)
+        return [outcome.detail for outcome in passed.outcomes() if not outcome.passed]
 
     assert failed(0.95) == []
     assert failed(0.5) == ["val"]

@@ -50,13 +50,41 @@ class Outcome:
     offenders: tuple[Offender, ...] = ()
 
 
-def run_checks(table: str, frame: pd.DataFrame, checks: Sequence[Check], *, ids: Sequence[str]) -> list[Outcome]:
-    """Outcome of every check of one table; `ids` are the columns that name a row to a person.
+class Checking:
+    """The checks of one table that comes in pieces; a piece holds all rows of its clips.
 
-    An empty table fails every check: nothing was there to be found good.
+    What a check may see of rows is added up: memory follows the largest piece.
     """
-    if frame.empty:
-        return [_outcome(table, check, False, "0 rows", "the table is empty") for check in checks]
+
+    def __init__(self, table: str, *, ids: Sequence[str]) -> None:
+        self.table, self.ids = table, ids  # `ids` are the columns that name a row to a person
+        self._seen: dict[tuple[str, str], _Seen] = {}
+
+    def add(self, frame: pd.DataFrame, checks: Sequence[Check]) -> None:
+        """Look at a piece; a check is told from others by its words and level."""
+        for check in checks:
+            self._seen.setdefault((check.says, check.level), _Seen(check))
+        named = [column for column in self.ids if column in frame.columns]
+        if len(frame) and checks:
+            for check, result in zip(checks, _validated(self.table, frame, checks, named), strict=True):
+                self._seen[check.says, check.level].add(result, named, len(frame))
+
+    def outcomes(self) -> list[Outcome]:
+        """Of every check; one that saw no row failed: nothing was there to be found good."""
+        return [seen.outcome(self.table) for seen in self._seen.values()]
+
+
+def run_checks(table: str, frame: pd.DataFrame, checks: Sequence[Check], *, ids: Sequence[str]) -> list[Outcome]:
+    """Outcome of every check of one table that is there as a whole."""
+    checking = Checking(table, ids=ids)
+    checking.add(frame, checks)
+    return checking.outcomes()
+
+
+def _validated(
+    table: str, frame: pd.DataFrame, checks: Sequence[Check], named: Sequence[str]
+) -> list[Mapping[str, Any]]:
+    """Great Expectations' result of each check."""
     os.environ["GX_ANALYTICS_ENABLED"] = "false"
     import great_expectations as gx
 
@@ -66,15 +94,14 @@ def run_checks(table: str, frame: pd.DataFrame, checks: Sequence[Check], *, ids:
     context.variables.progress_bars = {"globally": False}  # type: ignore[assignment]
     asset = context.data_sources.add_pandas("memory").add_dataframe_asset(table)
     batch = asset.add_batch_definition_whole_dataframe("all").get_batch({"dataframe": frame.reset_index(drop=True)})
-    named = [column for column in ids if column in frame.columns]
-    result_format = {"result_format": "COMPLETE", "unexpected_index_column_names": named}
+    result_format = {"result_format": "COMPLETE", "unexpected_index_column_names": list(named)}
     # As one suite: a check alone costs its own copy of the table.
     suite = gx.ExpectationSuite(name=table)
     for number, check in enumerate(checks):
         suite.add_expectation(getattr(gx.expectations, check.expectation)(**check.arguments, meta={"number": number}))
     results = batch.validate(suite, result_format=result_format).to_json_dict()["results"]
     by_number = {result["expectation_config"]["meta"]["number"]: result for result in results}
-    return [_read(table, check, by_number[number], named, len(frame)) for number, check in enumerate(checks)]
+    return [by_number[number] for number in range(len(checks))]
 
 
 def outcomes_table(outcomes: Sequence[Outcome]) -> pd.DataFrame:
@@ -92,23 +119,63 @@ def custom(
     return replace(outcome, offenders=tuple(offenders[:_SHOWN]))
 
 
-def _read(table: str, check: Check, result: Mapping[str, Any], ids: Sequence[str], rows: int) -> Outcome:
-    error = _error(result.get("exception_info") or {})
-    if error:
-        return _outcome(table, check, False, "could not run", error)
-    facts = result.get("result") or {}
-    wrong = facts.get("unexpected_count")
-    if wrong is None:
-        return _outcome(table, check, bool(result["success"]), str(facts.get("observed_value", "")), "")
-    total = facts.get("element_count") or rows
-    observed = f"{wrong} of {total} differ" if wrong else f"all of {total}"
-    rows_wrong = facts.get("unexpected_index_list") or []
-    names = ["/".join(str(row[column]) for column in ids if column in row) for row in rows_wrong]
-    seen = facts.get("partial_unexpected_list") or []
-    values = sorted({_shown(value) for value in seen if not isinstance(value, bool)})[:3]
-    detail = _naming(names) + (f" (for example {', '.join(values)})" if values and wrong else "")
-    outcome = _outcome(table, check, bool(result["success"]), observed, detail.strip())
-    return outcome if outcome.passed else replace(outcome, offenders=_offenders(rows_wrong, check.arguments))
+@dataclass
+class _Seen:
+    """What one check has seen so far."""
+
+    check: Check
+    rows: int = 0
+    judged: int = 0  # rows that have a value
+    wrong: int = 0
+    error: str = ""
+    whole: bool | None = None  # of a check that judges the table and no row of it: whether it passed
+    observed: str = ""
+    names: list[str] = field(default_factory=list)
+    unnamed: int = 0
+    values: list[str] = field(default_factory=list)
+    worst: "list[_Ranked]" = field(default_factory=list)
+
+    def add(self, result: Mapping[str, Any], ids: Sequence[str], rows: int) -> None:
+        """Add up one piece's result."""
+        self.error = self.error or _error(result.get("exception_info") or {})
+        if self.error:
+            return
+        facts = result.get("result") or {}
+        wrong = facts.get("unexpected_count")
+        total = int(facts.get("element_count") or rows)
+        self.rows += total
+        if wrong is None:
+            self.whole = self.whole is not False and bool(result["success"])
+            self.observed = str(facts.get("observed_value", ""))
+            return
+        self.judged += total - int(facts.get("missing_count") or 0)
+        self.wrong += int(wrong)
+        rows_wrong = facts.get("unexpected_index_list") or []
+        names = dict.fromkeys("/".join(str(row[column]) for column in ids if column in row) for row in rows_wrong)
+        self.unnamed += len(names)
+        self.names = [*self.names, *names][:_NAMED]
+        seen = facts.get("partial_unexpected_list") or []
+        shown = {_shown(value) for value in seen if not isinstance(value, bool)}
+        self.values = sorted({*self.values, *shown})[:3]
+        ranked = [*self.worst, *_ranked(rows_wrong, self.check.arguments)]
+        self.worst = sorted(ranked, key=lambda one: (one[0], -one[1]))[:_SHOWN]
+
+    def outcome(self, table: str) -> Outcome:
+        """What the pieces add up to."""
+        if self.error:
+            return _outcome(table, self.check, False, "could not run", self.error)
+        if not self.rows:
+            return _outcome(table, self.check, False, "0 rows", "the table is empty")
+        if self.whole is not None:
+            return _outcome(table, self.check, self.whole, self.observed, "")
+        right = (self.judged - self.wrong) / self.judged if self.judged else 1.0
+        passed = right >= float(self.check.arguments.get("mostly", 1.0))
+        observed = f"{self.wrong} of {self.rows} differ" if self.wrong else f"all of {self.rows}"
+        more = f" and {self.unnamed - _NAMED} more" if self.unnamed > _NAMED else ""
+        values = f" (for example {', '.join(self.values)})" if self.values and self.wrong else ""
+        detail = f"{', '.join(self.names)}{more}{values}".strip()
+        outcome = _outcome(table, self.check, passed, observed, detail)
+        return outcome if passed else replace(outcome, offenders=tuple(one for _, _, one in self.worst))
 
 
 def _outcome(table: str, check: Check, passed: bool, observed: str, detail: str) -> Outcome:
@@ -123,7 +190,10 @@ def _naming(names: Sequence[str]) -> str:
     return ", ".join(unique[:_NAMED]) + more
 
 
-def _offenders(rows: Sequence[Mapping[str, Any]], arguments: Mapping[str, Any]) -> tuple[Offender, ...]:
+_Ranked = tuple[int, float, Offender]  # the how many-th worst row of its clip, how bad it is, the row
+
+
+def _ranked(rows: Sequence[Mapping[str, Any]], arguments: Mapping[str, Any]) -> list[_Ranked]:
     """A dozen of the rows that failed: the worst of every clip, the worst clips first, then their second worst, ..."""
     column = str(arguments.get("column", ""))
     low, high = arguments.get("min_value"), arguments.get("max_value")
@@ -139,13 +209,14 @@ def _offenders(rows: Sequence[Mapping[str, Any]], arguments: Mapping[str, Any]) 
     for row in sorted((row for row in rows if "clip" in row), key=badness, reverse=True):
         clip = str(row["clip"])
         turn[clip] = turn.get(clip, 0) + 1
-        order.append((turn[clip], row))
-    chosen = [row for _, row in sorted(order, key=lambda pair: pair[0])[:_SHOWN]]
-    return tuple(
-        Offender(clip=str(row["clip"]), frame=int(row["frame"]) if "frame" in row else None,
-                 value="" if isinstance(row.get(column), bool) else f"{column} {_shown(row.get(column))}".strip())
-        for row in chosen
-    )  # fmt: skip
+        order.append((turn[clip], badness(row), row))
+    return [
+        (number, bad, Offender(
+            clip=str(row["clip"]), frame=int(row["frame"]) if "frame" in row else None,
+            value="" if isinstance(row.get(column), bool) else f"{column} {_shown(row.get(column))}".strip(),
+        ))
+        for number, bad, row in sorted(order, key=lambda one: one[0])[:_SHOWN]
+    ]  # fmt: skip
 
 
 def _shown(value: Any) -> str:

@@ -27,15 +27,14 @@ class ClipThresholds(Protocol):
     def max_lost(self) -> float: ...
 
 
-def per_clip(clips: pd.DataFrame, labels: pd.DataFrame) -> pd.DataFrame:
+def per_clip(clips: pd.DataFrame, sums: pd.DataFrame) -> pd.DataFrame:
     """The clips with what their frames add up to: `found_share`, `rows_differ`, `lost_share`, and known rights.
 
-    `moving`: the count of a clip that is no single picture.
+    sums: `frame_tables.clip_sums` of all frames. `moving`: the count of a clip that is no single picture.
     """
-    found = labels.groupby("clip")["found"].agg(["mean", "size"])
     return clips.assign(
-        found_share=clips["clip"].map(found["mean"]).fillna(0.0).astype(float),
-        rows_differ=clips["clip"].map(found["size"]).fillna(0).astype(int) != clips["count"],
+        found_share=clips["clip"].map(sums["found"] / sums["rows"]).fillna(0.0).astype(float),
+        rows_differ=clips["clip"].map(sums["rows"]).fillna(0).astype(int) != clips["count"],
         moving=clips["count"].astype(float).mask(still_rows(clips)),
         lost_share=clips["frames_lost"] / clips["frames_read"].clip(lower=1),
         consent_withdrawn=taken_back(clips["consent"]),

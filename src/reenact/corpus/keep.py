@@ -4,8 +4,9 @@
 guide and every pair of the evaluation pass over the others. Nothing is deleted: another limit is another validation.
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -14,24 +15,74 @@ from numpy.typing import NDArray
 
 from reenact.corpus.checks import Outcome, custom
 from reenact.corpus.frame_limits import FrameLimits
+from reenact.corpus.frame_tables import FrameTable
 from reenact.corpus.shards import write_array
+from reenact.corpus.stills import sequences, still_rows
 from reenact.errors import ValidationFailed
 
 
 @dataclass(frozen=True)
 class Kept:
-    """Which rows of the frames' table stay, and how many each limit drops; a frame may break several."""
+    """Which rows of a frames' table stay, and how many each limit drops; a frame may break several."""
 
     rows: NDArray[np.bool_]
     dropped: Mapping[str, int]  # by limit, in words
+
+
+@dataclass
+class PassedOver:
+    """What the limits drop of all frames, added up piece by piece, and what they leave of each split.
+
+    split: as `assign_splits` makes it; None where there is none. Of a split two frames of a clip have to stay, or two
+    single pictures of one person; where each person has one picture only, one.
+    """
+
+    limits: FrameLimits
+    clips: pd.DataFrame
+    split: pd.DataFrame | None
+    frames: int = 0
+    gone: int = 0
+    dropped: dict[str, int] = field(default_factory=dict)  # by limit, in words
+    left: dict[tuple[str, str], int] = field(default_factory=dict)  # by split and sequence (corpus/stills.py)
+
+    def add(self, frames: pd.DataFrame) -> NDArray[np.bool_]:
+        """Which rows of a piece stay; a piece holds all rows of its clips."""
+        kept = kept_frames(frames, self.limits)
+        self.frames += len(frames)
+        self.gone += int((~kept.rows).sum())
+        for limit, count in kept.dropped.items():
+            self.dropped[limit] = self.dropped.get(limit, 0) + count
+        if self.split is not None:
+            for where, count in _left(kept, frames, self.split, self._sequences).items():
+                self.left[where] = self.left.get(where, 0) + count
+        return kept.rows
+
+    @cached_property
+    def _sequences(self) -> pd.Series:
+        return sequences(self.clips)
+
+    def outcomes(self) -> list[Outcome]:
+        """For `checks.parquet`: what each limit drops, and critical: a split of which too little stays."""
+        outcomes = [
+            Outcome(table="keep", check=f"not used: {limit}", level="warning", passed=True,
+                    observed=f"{count} of {self.frames}", detail="")
+            for limit, count in self.dropped.items()
+        ]  # fmt: skip
+        if self.dropped and self.split is not None:
+            names = list(dict.fromkeys(self.split["split"]))
+            one_each = still_rows(self.clips).all() and self._sequences.is_unique
+            enough = {name for (name, _), count in self.left.items() if count >= (1 if one_each else 2)}
+            empty = [name for name in names if name not in enough]
+            outcomes.append(custom("keep", "frames stay in every split", "critical", bad=empty, of=len(names)))
+        return outcomes
 
     def sentence(self) -> str:
         """For the notes of the stage; "" where no limit is set."""
         if not self.dropped:
             return ""
         reasons = ", ".join(f"{count} by {limit}" for limit, count in self.dropped.items() if count)
-        gone = int((~self.rows).sum())
-        return f"validate_data.keep passes over {gone} of {len(self.rows)} frames" + (f": {reasons}" if gone else "")
+        words = f"validate_data.keep passes over {self.gone} of {self.frames} frames"
+        return words + (f": {reasons}" if self.gone else "")
 
 
 def kept_frames(frames: pd.DataFrame, limits: FrameLimits) -> Kept:
@@ -57,52 +108,30 @@ def kept_frames(frames: pd.DataFrame, limits: FrameLimits) -> Kept:
     return Kept(rows, dropped)
 
 
-def keep_outcomes(
-    kept: Kept, frames: pd.DataFrame, split: pd.DataFrame | None, sequence: pd.Series | None = None
-) -> list[Outcome]:
-    """For `checks.parquet`: what each limit drops, and critical: a split of which two frames of a clip no longer stay.
-
-    split: as `assign_splits` makes it; None where there is none. sequence: `stills.sequences` of the clips, for single
-    pictures; where each person has one only, one has to stay.
-    """
-    outcomes = [
-        Outcome(table="keep", check=f"not used: {limit}", level="warning", passed=True,
-                observed=f"{count} of {len(frames)}", detail="")
-        for limit, count in kept.dropped.items()
-    ]  # fmt: skip
-    if kept.dropped and split is not None:
-        names = list(dict.fromkeys(split["split"]))
-        left = _splits_left(kept, frames, split, sequence)
-        empty = [name for name in names if name not in left]
-        outcomes.append(custom("keep", "frames stay in every split", "critical", bad=empty, of=len(names)))
-    return outcomes
-
-
-def write_usable(out: Path, clips: pd.DataFrame, frames: pd.DataFrame, kept: Kept) -> list[str]:
-    """Write `SHARD/usable.npy` for every shard if a limit is set; returns the shards that were written."""
-    if not kept.dropped:
-        return []
-    shard = frames["clip"].map(clips.set_index("clip")["shard"]).to_numpy()
-    shards = sorted(set(clips["shard"]))
-    for name in shards:
-        write_array(out, name, "usable", kept.rows[shard == name])
+def write_usable(out: Path, tables: Iterable[FrameTable], passed: PassedOver) -> list[str]:
+    """Judge every frame and write `SHARD/usable.npy`; returns the shards, none where no limit is set."""
+    shards: list[str] = []
+    for table in tables if list(passed.limits.ranges()) else ():
+        rows = passed.add(table.rows)
+        ends = np.cumsum([count for _, count in table.shards])
+        for (shard, count), end in zip(table.shards, ends, strict=True):
+            write_array(out, shard, "usable", rows[end - count : end])
+            shards.append(shard)
     return shards
 
 
-def _splits_left(kept: Kept, frames: pd.DataFrame, split: pd.DataFrame, sequence: pd.Series | None) -> set[str]:
-    """Splits with a part, or a person's single pictures, in which two usable frames remain."""
+def _left(kept: Kept, frames: pd.DataFrame, split: pd.DataFrame, sequence: pd.Series) -> dict[tuple[str, str], int]:
+    """How many usable frames there are by split and sequence."""
     labelled = frames["found"].to_numpy(dtype=np.bool_)
     if "actions_valid" in frames:
         labelled = labelled & frames["actions_valid"].to_numpy(dtype=np.bool_)
     usable = pd.DataFrame({
         "clip": frames["clip"].to_numpy(), "place": frames.groupby("clip", sort=False).cumcount().to_numpy(),
     })[kept.rows & labelled]  # fmt: skip
-    joined = usable.merge(split, on="clip")
+    joined = usable.merge(split[split["clip"].isin(set(usable["clip"]))], on="clip")
     inside = joined[(joined["place"] >= joined["start"]) & (joined["place"] < joined["stop"])]
-    together = inside["clip"] if sequence is None else inside["clip"].map(sequence)
-    counts = inside.groupby(["split", together.rename("sequence")]).size()
-    one_each = sequence is not None and sequence.is_unique and bool((frames.groupby("clip").size() == 1).all())
-    return set(counts[counts >= (1 if one_each else 2)].index.get_level_values("split"))
+    counts = inside.groupby(["split", inside["clip"].map(sequence).rename("sequence")]).size()
+    return {(str(name), str(of)): int(count) for (name, of), count in counts.items()}
 
 
 def _broken(

@@ -1,7 +1,8 @@
 """How good a corpus' labels are: how often there are landmarks, how well they fit, how far off the truth they are."""
 
 import zipfile
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,9 @@ from numpy.typing import NDArray
 from reenact.corpus.shards import has_array, read_array, read_rows
 from reenact.corpus.tables import FORMAT, read_table
 from reenact.faces.actions import ACTION_UNITS
+from reenact.labelling.running import Mean, Quantiles
 from reenact.labelling.segments.measure import segment_overlap
-from reenact.labelling.truth import Labels, compare, found_by_turn, joined, mean
+from reenact.labelling.truth import Comparison, FoundByTurn, Labels
 
 _POSE = ("pitch", "yaw", "roll")
 
@@ -23,86 +25,96 @@ def label_quality(
 ) -> dict[str, Any]:
     """What `validated/label_quality.json` holds; see docs/architecture.md. `truth` is False where no video has it."""
     clips = read_table(frames / "clips.parquet", kind="clips")
-    shards = sorted(set(clips["shard"]))
-    found = [np.asarray(read_array(landmarks, shard, "found")).astype(bool) for shard in shards]
-    errors = [_fit_errors(actions, shard)[of] for shard, of in zip(shards, found, strict=True)]
-    everything = np.concatenate([np.empty(0, bool), *found])
+    share, errors, told = Mean(), Quantiles(), _Told(videos)
+    for shard, group in clips.groupby("shard", sort=True):
+        found = np.asarray(read_array(landmarks, str(shard), "found")).astype(bool)
+        share.add(found)
+        errors.add(_fit_errors(actions, str(shard))[found])
+        if videos is not None:
+            table = read_rows(frames, str(shard), kind="frames")
+            told.add(group, table, found, partial(_labels, table, landmarks, actions, str(shard)))
+    told.lost()
+    middle_high = errors.at(0.5, 0.95)
     record: dict[str, Any] = {
         "format": FORMAT,
         "truth": False,
-        "stored_frames": len(everything),
-        "found": mean(everything),
-        "fit_error": _quantiles(np.concatenate([np.empty(0), *errors])),
+        "stored_frames": share.count,
+        "found": share.value,
+        "fit_error": dict(zip(("median", "high"), middle_high, strict=True)) if middle_high else None,
     }
-    truths, unreadable = _truths(videos)
-    if not truths:
-        return record | ({"unreadable": unreadable} if unreadable else {})
-    kept = _Kept()
-    for shard, of in zip(shards, found, strict=True):
-        table = read_rows(frames, shard, kind="frames")
-        labels = _labels(table, landmarks, actions, shard)
-        kept.add(clips[clips["shard"] == shard], table, labels, of, truths)
-    kept.lost(truths)
+    if not told.videos:
+        return record | ({"unreadable": told.unreadable} if told.unreadable else {})
     overlap = segment_overlap(frames=frames, segments=segments, videos=videos) if segments and videos else None
     more = {"segments": overlap} if overlap else {}
-    return record | {"truth": True, "unreadable": unreadable, **kept.record(), **more}
+    return record | {"truth": True, "unreadable": told.unreadable, **told.record(), **more}
 
 
-@dataclass
-class _Kept:
-    """What is kept of every clip with a truth: its labelled frames, and of all frames of its video turn and find."""
+class _Told:
+    """What the truths beside videos say of our labels, added up; one truth is in memory at a time."""
 
-    ours: list[Labels] = field(default_factory=list)
-    true: list[Labels] = field(default_factory=list)
-    clip: list[NDArray[np.str_]] = field(default_factory=list)
-    yaw: list[NDArray[np.float64]] = field(default_factory=list)
-    face: list[NDArray[np.bool_]] = field(default_factory=list)
-    found: list[NDArray[np.bool_]] = field(default_factory=list)
-    files: set[str] = field(default_factory=set)
-    every: int = 1  # frames of the video between two that were read
+    def __init__(self, videos: Path | None) -> None:
+        self.folder = videos
+        table = read_table(videos / "clips.parquet", kind="videos")["file"] if videos else ()
+        self.waiting = dict.fromkeys(str(file) for file in table if videos and _truth_file(videos, file).exists())
+        self.order = list(self.waiting)
+        self.bad: set[str] = set()
+        self.videos, self.every = 0, 1  # `every`: frames of the video between two that were read
+        self.face, self.turn, self.errors = Mean(), FoundByTurn(), Comparison()
+
+    @property
+    def unreadable(self) -> list[str]:
+        """Names of truth files that can't be used."""
+        return [Path(file).with_suffix(".truth.npz").name for file in self.order if file in self.bad]
 
     def add(
-        self, clips: pd.DataFrame, table: pd.DataFrame, labels: Labels, found: NDArray[np.bool_], truths: dict[str, Any]
+        self, clips: pd.DataFrame, table: pd.DataFrame, found: NDArray[np.bool_], read_labels: Callable[[], Labels]
     ) -> None:
         """Take the clips of one shard that have a truth; all tracks of a video show the one person drawn."""
-        number = table["frame"].to_numpy(dtype=np.int64)
+        number, labels = table["frame"].to_numpy(dtype=np.int64), None
         for file, tracks in clips.groupby("file"):
-            truth = truths.get(str(file))
+            truth = self._truth(str(file))
             if truth is None:
                 continue
+            labels = read_labels() if labels is None else labels
             rows = np.flatnonzero(table["clip"].isin(tracks["clip"]).to_numpy() & (number < len(truth)))
             steps = np.diff(np.unique(number[rows]))
             self.every = int(steps.min()) if len(steps) else self.every
             good = rows[found[rows]]
-            self.ours.append(labels.at(good))
-            self.true.append(truth.at(number[good]))
-            self.clip.append(table["clip"].to_numpy(dtype=str)[good])
+            self.errors.add(labels.at(good), truth.at(number[good]), table["clip"].to_numpy(dtype=str)[good])
             read = np.arange(int(tracks["frames_read"].max())) * self.every
             self._watch(truth, read[read < len(truth)], number[rows], number[good])
-            self.files.add(str(file))
 
-    def lost(self, truths: dict[str, Any]) -> None:
+    def lost(self) -> None:
         """The videos that left no clip: their faces were there, and not found."""
         nothing = np.empty(0, np.int64)
-        for file in sorted(set(truths) - self.files):
-            self._watch(truths[file], np.arange(0, len(truths[file]), self.every), nothing, nothing)
+        for file in sorted(self.waiting):
+            truth = self._truth(file)
+            if truth is not None:
+                self._watch(truth, np.arange(0, len(truth), self.every), nothing, nothing)
 
     def record(self) -> dict[str, Any]:
         """Shares and errors as plain JSON types."""
-        face = np.concatenate(self.face)
-        shares = {"videos": len(self.face), "video_frames": len(face), "face": mean(face)}
-        record = {**shares, "turn": found_by_turn(np.concatenate(self.yaw), np.concatenate(self.found))}
-        if not self.ours:
-            return record
-        ours, true = joined(self.ours), joined(self.true)
-        return {**record, "compared_frames": len(ours), **compare(ours, true, np.concatenate(self.clip))}
+        record = {"videos": self.videos, "video_frames": self.face.count, "face": self.face.value,
+                  "turn": self.turn.record()}  # fmt: skip
+        return record | {"compared_frames": self.errors.frames, **self.errors.record()}
+
+    def _truth(self, file: str) -> Labels | None:
+        """Read once; None where there is none, or it can't be used."""
+        if file not in self.waiting or self.folder is None:
+            return None
+        del self.waiting[file]
+        try:
+            return _read_truth(_truth_file(self.folder, file))
+        except (OSError, ValueError, KeyError, zipfile.BadZipFile):  # costs its clip the comparison, not the run
+            self.bad.add(file)
+            return None
 
     def _watch(
         self, truth: Labels, read: NDArray[np.int64], stored: NDArray[np.int64], found: NDArray[np.int64]
     ) -> None:
-        self.yaw.append(truth.pose[read, 1])
-        self.face.append(np.isin(read, stored))
-        self.found.append(np.isin(read, found))
+        self.videos += 1
+        self.face.add(np.isin(read, stored))
+        self.turn.add(truth.pose[read, 1], np.isin(read, found))
 
 
 def _labels(table: pd.DataFrame, landmarks: Path, actions: Path, shard: str) -> Labels:
@@ -121,19 +133,8 @@ def _labels(table: pd.DataFrame, landmarks: Path, actions: Path, shard: str) -> 
     )  # fmt: skip
 
 
-def _truths(videos: Path | None) -> tuple[dict[str, Labels], list[str]]:
-    """(the truth of every video that has one, by its file; names of truth files that can't be used)."""
-    truths: dict[str, Labels] = {}
-    unreadable = []
-    for file in read_table(videos / "clips.parquet", kind="videos")["file"] if videos else ():
-        path = (Path(str(videos)) / file).with_suffix(".truth.npz")
-        if not path.exists():
-            continue
-        try:
-            truths[str(file)] = _read_truth(path)
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile):  # costs its clip the comparison, not the run
-            unreadable.append(path.name)
-    return truths, unreadable
+def _truth_file(videos: Path, file: str) -> Path:
+    return (videos / file).with_suffix(".truth.npz")
 
 
 def _read_truth(path: Path) -> Labels:
@@ -151,11 +152,3 @@ def _fit_errors(actions: Path, shard: str) -> NDArray[np.float64]:
     """Of a shard's frames; all NaN where nothing was fitted."""
     table = read_rows(actions, shard, kind="actions")
     return table.reindex(columns=["fit_error"])["fit_error"].to_numpy(dtype=np.float64)
-
-
-def _quantiles(errors: NDArray[np.float64]) -> dict[str, float] | None:
-    finite = errors[np.isfinite(errors)]
-    if not len(finite):
-        return None
-    middle, high = np.quantile(finite, [0.5, 0.95])
-    return {"median": float(middle), "high": float(high)}

@@ -30,14 +30,21 @@ def worst_clips(corpus: Corpus, most: int) -> list[Clip]:
     """
     lost = dict(zip(corpus.table["clip"], corpus.table["frames_lost"], strict=True))
 
-    def badness(clip: Clip) -> float:
+    def badness(clip: Clip, fit_error: NDArray[np.float64]) -> float:
         found = np.asarray(corpus.found(clip)).astype(bool)
         missing = (lost[clip.clip] + (~found).sum()) / max(lost[clip.clip] + len(found), 1)
-        errors = _fit_error(_labels(corpus, clip))[found]
+        errors = fit_error[clip.start : clip.start + clip.count][found]
         errors = errors[np.isfinite(errors)]
         return float(missing + (np.quantile(errors, 0.95) if len(errors) else 0.0))
 
-    return sorted(corpus.clips, key=lambda clip: (-badness(clip), clip.clip))[:most]
+    by_shard: dict[str, list[Clip]] = {}
+    for clip in corpus.clips:
+        by_shard.setdefault(clip.shard, []).append(clip)
+    bad: dict[str, float] = {}
+    for shard, clips in by_shard.items():  # a table is read once, also where hundreds of pictures share it
+        fit_error = _shard_fit_error(corpus, shard, rows=max(clip.start + clip.count for clip in clips))
+        bad |= {clip.clip: badness(clip, fit_error) for clip in clips}
+    return sorted(corpus.clips, key=lambda clip: (-bad[clip.clip], clip.clip))[:most]
 
 
 def named_clips(corpus: Corpus, names: Iterable[str]) -> list[Clip]:
@@ -135,6 +142,11 @@ def _curves(labels: pd.DataFrame, facts: pd.DataFrame, found: NDArray[np.bool_],
         sizes = facts["face_size"].to_numpy(dtype=np.float64)
         most = float(np.nanmax(sizes, initial=1.0))
         yield sparkline("face size, px", sizes, low=0.0, high=most, marks=shown, digits=0)
+
+
+def _shard_fit_error(corpus: Corpus, shard: str, *, rows: int) -> NDArray[np.float64]:
+    folder = corpus.folders["actions"]
+    return _fit_error(pd.DataFrame(index=range(rows)) if folder is None else read_rows(folder, shard, kind="actions"))
 
 
 def _fit_error(labels: pd.DataFrame) -> NDArray[np.float64]:

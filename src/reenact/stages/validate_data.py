@@ -14,8 +14,9 @@ from reenact.stages.result import StageResult
 if TYPE_CHECKING:
     import pandas as pd
 
-    from reenact.corpus.checks import Outcome
-    from reenact.corpus.keep import Kept
+    from reenact.corpus.checks import Level, Outcome
+    from reenact.corpus.frame_tables import FrameTable
+    from reenact.corpus.keep import PassedOver
 
 
 class SplitSettings(Settings):
@@ -101,11 +102,12 @@ def validate_data(
     from reenact.atomic import write_json
     from reenact.corpus.checks import outcomes_table
     from reenact.corpus.corpus import Corpus
-    from reenact.corpus.keep import keep_outcomes, kept_frames, write_usable
+    from reenact.corpus.frame_tables import frame_tables
+    from reenact.corpus.keep import PassedOver, write_usable
     from reenact.corpus.rights import rights_of
     from reenact.corpus.shards import read_stage, write_stage
-    from reenact.corpus.stills import sequences, still_notes
-    from reenact.corpus.tables import write_table
+    from reenact.corpus.stills import still_notes
+    from reenact.corpus.tables import read_table, write_table
     from reenact.evaluation.data_facts import QUALITY, quality_records
     from reenact.labelling.label_quality import label_quality
     from reenact.labelling.shard_work import keep_only
@@ -118,12 +120,15 @@ def validate_data(
     if segments is not None:
         read_stage(segments, kind="segments")
     (out / "stage.json").unlink(missing_ok=True)
-    clips, labels, quarantined = _read(frames, landmarks, actions)
-    clips = _with_contact(clips, videos)
+    clips = _with_contact(read_table(frames / "clips.parquet", kind="clips"), videos)
     corpus = Corpus(frames, landmarks=landmarks, actions=actions)
-    outcomes, split = _check(clips, labels, quarantined, settings, frames)
-    kept = kept_frames(labels, settings.keep)
-    outcomes += keep_outcomes(kept, labels, split, sequences(clips))
+    shards = sorted(set(clips["shard"]))
+    of_frames, sums = _check_frames(frame_tables(frames, landmarks, actions, shards), settings)
+    outcomes = _check_clips(clips, sums, _set_aside(frames, clips), settings) + of_frames
+    of_split, split = _split(clips, frames, settings)
+    passed = PassedOver(settings.keep, clips, split)
+    usable = write_usable(out, frame_tables(frames, landmarks, actions, shards), passed)
+    outcomes += [*of_split, *passed.outcomes()]
     checks = outcomes_table(outcomes)
     write_table(out / "checks.parquet", checks, kind="checks")
     quality = label_quality(videos=videos, frames=frames, landmarks=landmarks, actions=actions, segments=segments)
@@ -149,19 +154,19 @@ def validate_data(
             f"({worst['detail'] or worst['observed']}). All of them: {out / 'checks.parquet'} and validation.html."
         )
     write_table(out / "split.parquet", split, kind="split")
-    keep_only(out, write_usable(out, clips, labels, kept))
+    keep_only(out, usable)
     by = ", ".join(sorted(set(split["by"])))
     write_stage(out, kind="validated", split_by=by, warnings=len(failed))
-    return _result(split, checks, kept, still_notes(clips))
+    return _result(split, checks, passed, still_notes(clips))
 
 
-def _result(split: "pd.DataFrame", checks: "pd.DataFrame", kept: "Kept", notes: Iterable[str]) -> StageResult:
+def _result(split: "pd.DataFrame", checks: "pd.DataFrame", passed: "PassedOver", notes: Iterable[str]) -> StageResult:
     counts = {f"{name}_identities": float(part["identity"].nunique()) for name, part in split.groupby("split")}
     counts |= {"checks": float(len(checks)), "warnings": float((~checks["passed"]).sum())}
     notes = [*notes]
-    if kept.dropped:
-        counts["frames_not_used"] = float((~kept.rows).sum())
-        notes.append(kept.sentence())
+    if passed.dropped:
+        counts["frames_not_used"] = float(passed.gone)
+        notes.append(passed.sentence())
     if "time" in set(split["by"]):
         notes.append("few identities: clips are split by time, so results are for seen identities")
         cut = split.groupby("clip")["split"].nunique()
@@ -182,90 +187,77 @@ def _with_contact(clips: "pd.DataFrame", videos: Path) -> "pd.DataFrame":
     return clips.assign(contact=clips["video" if "video" in clips else "clip"].map(contact).fillna(""))
 
 
-def _read(frames: Path, landmarks: Path, actions: Path) -> tuple["pd.DataFrame", "pd.DataFrame", list[str]]:
-    """(clips, one row per stored frame with its labels, clips that were set aside)."""
-    import numpy as np
-    import pandas as pd
-
-    from reenact.corpus.shards import has_array, read_array, read_rows
+def _set_aside(frames: Path, clips: "pd.DataFrame") -> list[str]:
+    """The clips that are in quarantine and not used; the table holds notes on clips that are used, too."""
     from reenact.corpus.tables import read_table
 
-    clips = read_table(frames / "clips.parquet", kind="clips")
-    parts = []
-    for shard in sorted(set(clips["shard"])):
-        table = read_rows(frames, shard, kind="frames")
-        points = np.asarray(read_array(landmarks, shard, "landmarks"))
-        labelled = read_rows(actions, shard, kind="actions")
-        if not len(table) == len(points) == len(labelled):
-            raise ValidationFailed(
-                f"{shard}: {len(table)} frames, {len(points)} landmarks, {len(labelled)} action units. The folders "
-                "don't belong together; run label_landmarks and label_actions again."
-            )
-        table = table.assign(
-            found=np.asarray(read_array(landmarks, shard, "found")),
-            landmarks_finite=np.isfinite(points).all(axis=(1, 2)),
-            landmarks_inside=np.asarray(np.abs(points - 0.5).max(axis=(1, 2)) < 1.0),
-        )
-        if has_array(actions, shard, "valid"):
-            table = table.assign(actions_valid=np.asarray(read_array(actions, shard, "valid")))
-        labelled = labelled.drop(columns=[name for name in labelled.columns if name in table.columns])
-        parts.append(pd.concat([table.reset_index(drop=True), labelled.reset_index(drop=True)], axis=1))
     quarantine = frames / "quarantine.parquet"
-    # The table holds notes on clips that are used, too.
-    set_aside = set(read_table(quarantine, kind="quarantine")["clip"]) if quarantine.exists() else set()
-    lost = sorted(set_aside - set(clips["clip"]))
-    labels = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["clip", "frame", "found"])
-    return clips, labels, lost
+    names = set(read_table(quarantine, kind="quarantine")["clip"]) if quarantine.exists() else set()
+    return sorted(names - set(clips["clip"]))
 
 
-def _check(
-    clips: "pd.DataFrame",
-    labels: "pd.DataFrame",
-    quarantined: Sequence[str],
-    settings: ValidateDataSettings,
-    frames: Path,
-) -> tuple[list["Outcome"], "pd.DataFrame | None"]:
+def _check_frames(
+    tables: "Iterable[FrameTable]", settings: ValidateDataSettings
+) -> tuple[list["Outcome"], "pd.DataFrame"]:
+    """(outcomes of what is asked of frames and their labels, what the frames of each clip add up to)."""
+    import pandas as pd
+
     from reenact.corpus import expectations
-    from reenact.corpus.checks import Check, Level, custom, run_checks
-    from reenact.corpus.duplicates import fingerprints, near_duplicates
-    from reenact.corpus.splits import assign_splits
-    from reenact.corpus.stills import still_outcomes
+    from reenact.corpus.checks import Checking
+    from reenact.corpus.frame_tables import clip_sums
 
     critical, warning = settings.critical, settings.warning
-    per_clip = expectations.per_clip(clips, labels)
-    found = labels[labels["found"].astype(bool)]
-    quality_limits: tuple[tuple[Level, QualityLimits], ...] = (
-        ("critical", critical.quality),
-        ("warning", warning.quality),
-    )
-    quality = [
-        check
-        for level, limits in quality_limits
-        for check in expectations.quality_checks(labels.columns, limits, limits.share, level)
-    ]
-    tables: list[tuple[str, pd.DataFrame, Sequence[Check], tuple[str, ...]]] = [
-        ("clips", per_clip, expectations.clip_checks(critical.min_clips, warning, settings.require_rights), ("clip",)),
-        ("frames", labels, expectations.frame_checks(labels.columns, critical.min_found), ("clip", "frame")),
-        ("quality", labels, quality, ("clip", "frame")),
-        ("labels", found, expectations.label_checks(found.columns, critical.max_fit_error, warning.max_fit_error),
-         ("clip", "frame")),
-    ]  # fmt: skip
-    outcomes = [outcome for name, table, checks, ids in tables for outcome in run_checks(name, table, checks, ids=ids)]
+    limits_of: dict[Level, QualityLimits] = {"critical": critical.quality, "warning": warning.quality}
+    ids = ("clip", "frame")
+    frames, quality, labels = (Checking(name, ids=ids) for name in ("frames", "quality", "labels"))
+    sums = [pd.DataFrame(columns=["rows", "found", "first", "last"])]
+    for table in tables:
+        rows = table.rows
+        found = rows[rows["found"].astype(bool)]
+        frames.add(rows, expectations.frame_checks(rows.columns, critical.min_found))
+        quality.add(rows, [
+            check
+            for level, limits in limits_of.items()
+            for check in expectations.quality_checks(rows.columns, limits, limits.share, level)
+        ])  # fmt: skip
+        labels.add(found, expectations.label_checks(found.columns, critical.max_fit_error, warning.max_fit_error))
+        sums.append(clip_sums(rows))
+    outcomes = [outcome for checking in (frames, quality, labels) for outcome in checking.outcomes()]
+    return outcomes, pd.concat(sums[1:] or sums)
+
+
+def _check_clips(
+    clips: "pd.DataFrame", sums: "pd.DataFrame", quarantined: Sequence[str], settings: ValidateDataSettings
+) -> list["Outcome"]:
+    from reenact.corpus import expectations
+    from reenact.corpus.checks import custom, run_checks
+    from reenact.corpus.stills import still_outcomes
+
+    checks = expectations.clip_checks(settings.critical.min_clips, settings.warning, settings.require_rights)
+    outcomes = run_checks("clips", expectations.per_clip(clips, sums), checks, ids=("clip",))
     outcomes += still_outcomes(clips)
     # Many stills lie in one file.
     files = len(clips.drop_duplicates([n for n in ("file", "member") if n in clips])) + len(quarantined)
-    too_many = len(quarantined) > warning.max_quarantined * max(files, 1)
+    too_many = len(quarantined) > settings.warning.max_quarantined * max(files, 1)
     bad = quarantined if too_many else []
-    outcomes.append(custom("quarantine", "few files were set aside", "warning", bad=bad, of=files))
-    split = None
+    return [*outcomes, custom("quarantine", "few files were set aside", "warning", bad=bad, of=files)]
+
+
+def _split(
+    clips: "pd.DataFrame", frames: Path, settings: ValidateDataSettings
+) -> tuple[list["Outcome"], "pd.DataFrame | None"]:
+    from reenact.corpus import expectations
+    from reenact.corpus.checks import custom
+    from reenact.corpus.duplicates import fingerprints, near_duplicates
+    from reenact.corpus.splits import assign_splits
+
     try:
         split = assign_splits(clips, **settings.split.plain())
     except ValidationFailed as error:
-        outcomes.append(custom("split", "every split has clips", "critical", bad=[str(error)], of=1))
-    if split is not None:
-        outcomes += expectations.split_outcomes(split, clips)
-        if settings.duplicates.check:
-            prints = fingerprints(frames, per_clip=settings.duplicates.per_clip)
-            pairs = near_duplicates(prints, distance=settings.duplicates.distance)
-            outcomes += expectations.duplicate_outcomes(pairs, split, clips)
+        return [custom("split", "every split has clips", "critical", bad=[str(error)], of=1)], None
+    outcomes = expectations.split_outcomes(split, clips)
+    if settings.duplicates.check:
+        prints = fingerprints(frames, per_clip=settings.duplicates.per_clip)
+        pairs = near_duplicates(prints, distance=settings.duplicates.distance)
+        outcomes += expectations.duplicate_outcomes(pairs, split, clips)
     return outcomes, split
