@@ -157,3 +157,46 @@ def test_a_listed_clips_other_tracks_follow_it():
     table.loc[2, "official_split"] = "test"
     split = assign_splits(table, val=0.0, test=0.3, salt="x").set_index("identity")["split"]
     assert dict(split) == {"a": "train", "b": "train", "c": "test"}
+
+
+def tracks(*spans, fps=10.0):
+    """Tracks of one video, from second to second."""
+    return pd.DataFrame([
+        {"clip": f"v~{n}", "identity": f"v~{n}", "person": "ana", "video": "v", "count": round((last - first) * fps),
+         "fps": fps, "first": first, "last": last, "official_split": ""} for n, (first, last) in enumerate(spans)
+    ])  # fmt: skip
+
+
+def seconds(table, split):
+    """(split, from, to) of each part in the video."""
+    begins = table.set_index("clip")["first"]
+    return [
+        (row["split"], begins[row["clip"]] + row["start"] / 10, begins[row["clip"]] + row["stop"] / 10)
+        for row in split.to_dict("records")
+    ]
+
+
+def test_the_gap_also_lies_between_two_tracks_of_one_video():
+    table = tracks((0, 30), (30.5, 60), (100, 130))
+    parts = seconds(table, assign_splits(table, val=0.2, test=0.2, salt="s", gap_seconds=2))
+    assert [name for name, _, _ in parts] == ["train", "val", "test"] * 3
+    for (one, _, end), (other, start, _) in itertools.pairwise(sorted(parts, key=lambda part: part[1])):
+        assert one == other or start - end >= 2 - 1e-9
+    assert parts[3][1] == pytest.approx(32)  # the second track begins two seconds after the first one's test part
+    assert parts[6][1] == 100  # the third is far away
+    alone = assign_splits(table.drop(columns=["first", "last"]), val=0.2, test=0.2, salt="s", gap_seconds=2)
+    assert (alone["start"] == 0).sum() == 3
+
+
+def test_people_side_by_side_and_tracks_after_a_train_part_lose_nothing_and_what_lies_in_a_gap_is_nobodys():
+    table = tracks((0, 30), (1, 31), (30.2, 31), (31.5, 60))
+    split = assign_splits(table, val=0.2, test=0.2, salt="s", gap_seconds=2)
+    first = split.groupby("clip")["start"].min()
+    assert first["v~0"] == first["v~1"] == 0
+    assert "v~2" not in first  # 0.8 s long, 0.2 s after a test part
+    assert first["v~3"] == 15  # until 33 s
+    short = tracks((0, 3), (3.1, 60))
+    assert assign_splits(short, val=0.2, test=0.2, salt="s", gap_seconds=2).groupby("clip")["start"].min().tolist() == [
+        0,
+        0,
+    ]

@@ -46,7 +46,8 @@ def assign_splits(
 
     A clip that carries an `official_split` keeps it, and its identity's other clips follow. From `min_identities` on,
     the others go by the hash of their identity; below it every clip is cut by time: train, gap, val, gap, test. A clip
-    too short for that is train only; frames of a gap belong to nobody.
+    too short for that is train only; frames of a gap belong to nobody. Where `clips` say when in their video they begin
+    and end (`first`, `last`, s), there is such a gap also between the val or test part of a track and the next track.
 
     `official` "auto" does so where there is such a list, True insists on one, False looks at none.
 
@@ -62,12 +63,15 @@ def assign_splits(
     # Of single pictures there is no time to cut.
     moving = bool((clips["count"] > 1).any())
     by_time = listed is None and moving and clips["person"].nunique() < min_identities
+    skipped = _next_tracks(clips, val=val, test=test, gap_seconds=gap_seconds) if by_time else {}
     rows: list[dict[str, Any]] = []
     for facts in clips.to_dict("records"):
         clip, person, count = str(facts["clip"]), str(facts["person"]), int(facts["count"])
         if by_time:
-            gap = math.ceil(gap_seconds * float(facts["fps"]))
-            cuts, by = cut_by_time(count, val=val, test=test, gap=gap), "time"
+            gap, skip = math.ceil(gap_seconds * float(facts["fps"])), skipped.get(clip, 0)
+            gone = skip and count - skip < _SHORTEST_PART
+            found = {} if gone else cut_by_time(count - skip, val=val, test=test, gap=gap)
+            cuts, by = {split: (start + skip, stop + skip) for split, (start, stop) in found.items()}, "time"
         elif listed and clip in listed:
             cuts, by = {listed[clip]: (0, count)}, "official"
         else:
@@ -114,6 +118,29 @@ def cut_by_time(count: int, *, val: float, test: float, gap: int) -> dict[str, t
         cuts[name] = (start, start + length)
         start += length
     return cuts
+
+
+def _next_tracks(clips: pd.DataFrame, *, val: float, test: float, gap_seconds: float) -> dict[str, int]:
+    """How many of a clip's first frames are too near to the val or test part of an earlier track of its video.
+
+    Tracks that are seen at the same time show different people and don't disturb each other.
+    """
+    skipped: dict[str, int] = {}
+    if not {"video", "first", "last"} <= set(clips):
+        return skipped
+    for _, tracks in clips.groupby("video", sort=False):
+        held_out: list[float] = []  # when each track with a val or test part ends
+        for track in tracks.sort_values("first").to_dict("records") if len(tracks) > 1 else ():
+            fps, begins = float(track["fps"]), float(track["first"])
+            ends = max((end for end in held_out if end <= begins), default=-math.inf)
+            skip = max(0, math.ceil((ends + gap_seconds - begins) * fps)) if math.isfinite(ends) else 0
+            skip = min(skip, int(track["count"]))
+            if skip:
+                skipped[str(track["clip"])] = skip
+            parts = cut_by_time(int(track["count"]) - skip, val=val, test=test, gap=math.ceil(gap_seconds * fps))
+            if len(parts) > 1:
+                held_out.append(float(track["last"]))
+    return skipped
 
 
 def read_parts(validated: Path, split: str) -> list[Part]:

@@ -125,7 +125,7 @@ def validate_data(
     shards = sorted(set(clips["shard"]))
     of_frames, sums = _check_frames(frame_tables(frames, landmarks, actions, shards), settings)
     outcomes = _check_clips(clips, sums, _set_aside(frames, clips), settings) + of_frames
-    of_split, split = _split(clips, frames, settings)
+    of_split, split = _split(clips.assign(**_spans(clips, sums)), frames, settings)
     passed = PassedOver(settings.keep, clips, split)
     usable = write_usable(out, frame_tables(frames, landmarks, actions, shards), passed)
     outcomes += [*of_split, *passed.outcomes()]
@@ -224,6 +224,11 @@ def _check_frames(
         sums.append(clip_sums(rows))
     outcomes = [outcome for checking in (frames, quality, labels) for outcome in checking.outcomes()]
     return outcomes, pd.concat(sums[1:] or sums)
+
+
+def _spans(clips: "pd.DataFrame", sums: "pd.DataFrame") -> dict[str, "pd.Series"]:
+    """When each clip begins and ends in its video (s)."""
+    return {name: clips["clip"].map(sums[name]).astype(float) for name in ("first", "last")}
 
 
 def _check_clips(
