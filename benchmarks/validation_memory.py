@@ -40,8 +40,8 @@ def write_corpus(root: Path, shards: int) -> None:
         })  # fmt: skip
         units = {name: rng.random(rows, np.float32) for name in (*ACTION_UNITS, "pitch", "yaw", "roll")}
         write_rows(root / "frames", shard, frames, kind="frames")
-        small = rng.integers(0, 256, (rows, 4, 4, 3), dtype=np.uint8)
-        write_array(root / "frames", shard, "frames", small.repeat(SIDE // 4, 1).repeat(SIDE // 4, 2))
+        small = rng.integers(0, 256, (rows, SIDE, SIDE, 3), dtype=np.uint8)
+        write_array(root / "frames", shard, "frames", small)
         write_array(root / "landmarks", shard, "landmarks", rng.random((rows, 68, 2), np.float32))
         write_array(root / "landmarks", shard, "found", np.ones(rows, bool))
         write_rows(root / "actions", shard, pd.DataFrame({**units, "fit_error": rng.random(rows) / 50}), kind="actions")
