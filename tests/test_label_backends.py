@@ -479,13 +479,20 @@ def test_units_of_a_program_reach_the_corpus_and_its_failure_names_the_setting(
      ("", "left no result.npz"),
      ("np.savez(folder / 'result.npz', landmarks=np.zeros((n, 68, 2)))", "left no found"),
      ("np.savez(folder / 'result.npz', landmarks=np.zeros((n, 5, 2)), found=np.ones(n))", "expected .* 9 x 68 x 2"),
-     ("(folder / 'result.npz').write_bytes(b'PK')", "can't be read"),
-     ("import time; print('still loading', flush=True); time.sleep(60)", "not done after 1 s.*still loading")],
+     ("(folder / 'result.npz').write_bytes(b'PK')", "can't be read")],
 )  # fmt: skip
 def test_what_is_wrong_with_a_program_is_said(folders: dict[str, Path], tmp_path: Path, body: str, said: str) -> None:
-    settings = program(tmp_path, body, timeout_seconds=1.0)
     with pytest.raises(ReenactError, match=said):
+        external.ask("landmarks", clips_of(folders), program(tmp_path, body), where="label_landmarks.external")
+
+
+def test_a_program_that_hangs_is_ended_and_its_last_words_are_said(folders: dict[str, Path], tmp_path: Path) -> None:
+    asked = ("sh", "-c", f"echo $$ > {tmp_path / 'pid'}; echo still loading; exec sleep 600", "{folder}")
+    settings = ExternalSettings(command=asked, timeout_seconds=2.0)
+    with pytest.raises(ReenactError, match=r"not done after 2 s.*still loading"):
         external.ask("landmarks", clips_of(folders), settings, where="label_landmarks.external")
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "pid").read_text()), 0)
 
 
 def test_a_program_that_is_missing_or_not_named_is_a_setting(folders: dict[str, Path]) -> None:
