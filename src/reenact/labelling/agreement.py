@@ -141,8 +141,9 @@ def as_text(record: dict[str, Any]) -> str:
     """One comparison as a table for people; `label` and `reference` are its names."""
     found = record["found"]
     label, reference = record["label"], record["reference"]
+    clips = "1 clip" if record["clips"] == 1 else f"{record['clips']} clips"
     lines = [
-        f"{label} against {reference}: {record['frames']} frames of {record['clips']} clip(s); face found by both in "
+        f"{label} against {reference}: {record['frames']} frames of {clips}; face found by both in "
         f"{found['both']}, by {label} alone in {found['alone']}, by {reference} alone in {found['reference_alone']}",
         "",
         "landmarks, % of the outer eye distance",
