@@ -73,14 +73,14 @@ def check_archives(bad: list[BadFile], out: Path) -> None:
             assert not [path for path in material.folder.rglob("*") if path.is_file() or path.is_symlink()]
 
 
-def check_labels(bad: list[BadFile]) -> None:
+def check_labels(bad: list[BadFile], out: Path) -> None:
     """Refused in a sentence, each by its reader; of a table that is partly sound the other rows are used."""
     for one in bad:
         if one.path.suffix == ".pts":
             with pytest.raises(BadInput, match=rf"{one.path.name}: .+\.$"):
                 read_pts(one.path)
         elif one.path.suffix == ".csv":
-            clip = clip_beside(one.path)
+            clip = clip_beside(one.path, out)
             (points,) = landmark_labels.from_openface([clip], least_confidence=0.8)
             (units,) = action_labels.from_openface([clip], least_confidence=0.8)
             assert np.isfinite(points.landmarks).all()
@@ -94,15 +94,15 @@ def check_labels(bad: list[BadFile]) -> None:
                     assert not known.any()
 
 
-def clip_beside(path: Path) -> ClipFrames:
+def clip_beside(path: Path, videos: Path) -> ClipFrames:
     """Five frames of a clip whose OpenFace file this is; the face fills the crop."""
     table = pd.DataFrame({"frame": range(5), "crop_x": 0.0, "crop_y": 0.0, "crop_side": 200.0})
     table = table.assign(box_x0=0.0, box_y0=0.0, box_x1=1.0, box_y1=1.0)
-    beside = path.with_suffix(".openface.csv")
-    shutil.copy(path, beside)
+    videos.mkdir(exist_ok=True)
+    shutil.copy(path, videos / f"{path.stem}.openface.csv")
     pictures = np.zeros((5, 8, 8, 3), dtype=np.uint8)
-    row = {"annotation": beside.name}
-    return ClipFrames(clip="clip", fps=25.0, start=0, table=table, reader=pictures, videos=path.parent, row=row)
+    row = {"annotation": f"{path.stem}.openface.csv"}
+    return ClipFrames(clip="clip", fps=25.0, start=0, table=table, reader=pictures, videos=videos, row=row)
 
 
 def names_below(folder: Path) -> set[Path]:
@@ -122,7 +122,7 @@ def test_a_tenth_of_the_bad_files_in_seconds(tmp_path: Path) -> None:
             one.path.unlink()
     check_videos(chosen, *extract(tmp_path / "in" / "videos", tmp_path / "out", workers=1))
     check_archives(bad[-12:], tmp_path / "cache")
-    check_labels(bad)
+    check_labels(bad, tmp_path / "cache")
 
 
 @pytest.mark.usefixtures("square_faces")
@@ -155,7 +155,7 @@ def test_200_bad_files(tmp_path: Path) -> None:
     before, start = names_below(tmp_path), time.monotonic()
     check_videos(of(bad, "videos"), *extract(tmp_path / "in" / "videos", tmp_path / "out", workers=2))
     check_archives(bad, tmp_path / "cache")
-    check_labels(bad)
+    check_labels(bad, tmp_path / "cache")
     assert time.monotonic() - start < 300
     new = {path.relative_to(tmp_path).parts[0] for path in names_below(tmp_path) - before}
     assert new == {"out", "cache"}

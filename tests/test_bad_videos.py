@@ -59,7 +59,7 @@ def write_bad(folder: Path) -> dict[str, str]:
     write_video(folder / "one_frame.mp4", walk(1))
     return {
         "empty": "empty", "text": "text file", "cut_off": "cut off", "noise": "can't read", "sound": "sound",
-        "sound_track": "sound", "no_face": "no face found in 12 frames", "one_frame": "only 1 of 1 frames",
+        "sound_track": "sound", "no_face": "no face found in 12 frames", "one_frame": "only one frame could be read",
     }  # fmt: skip
 
 

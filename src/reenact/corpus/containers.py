@@ -26,7 +26,7 @@ def flaws(path: Path) -> list[str]:
             if head[:4] == b"RIFF":
                 return list(dict.fromkeys(_avi(stream, size)))
             if head[:1] == b"G" and path.suffix.lower() in (".ts", ".mts") and size % _TS_PACKET:
-                return ["it ends within a packet: it is cut off"]
+                return ["it is cut off (it ends within a packet)"]
             if head[:4] == b"\x1a\x45\xdf\xa3":
                 return list(_matroska(stream, size))
             if head[:4] == b"\0\0\1\xba":
@@ -47,7 +47,7 @@ def _mp4(stream: BinaryIO, start: int, end: int, size: int) -> Iterator[str]:
         length = length or end - at
         if length < 8 or at + length > end:
             whose = "it is cut off" if at + length > size else "its header is damaged"
-            yield f"its part {_name(kind)} does not end where it says: {whose}"
+            yield f"{whose} (its part {_name(kind)} does not end where it says)"
             return
         if kind in _INNER:
             yield from _mp4(stream, body, at + length, size)
@@ -92,7 +92,7 @@ def _mp4_facts(kind: bytes, data: bytes, room: int) -> Iterator[str]:
 def _avi(stream: BinaryIO, size: int) -> Iterator[str]:
     stream.seek(4)
     if struct.unpack("<I", stream.read(4))[0] + 8 > size:
-        yield "it is shorter than its header says: it is cut off"
+        yield "it is cut off (shorter than its header says)"
     stream.seek(0)
     head = stream.read(4096)
     if (at := head.find(b"avih")) >= 0:
@@ -118,7 +118,7 @@ def _matroska(stream: BinaryIO, size: int) -> Iterator[str]:
         value = int.from_bytes(bytes([first & ((1 << (8 - width)) - 1)]) + stream.read(width - 1), "big")
         end = at + width + value
         if value != (1 << (7 * width)) - 1 and end > size:  # all ones: the writer did not know
-            yield "it is shorter than its header says: it is cut off"
+            yield "it is cut off (shorter than its header says)"
             return
         stream.seek(end)
         if not mark or stream.read(4) != mark:
@@ -140,7 +140,7 @@ def _program_stream(stream: BinaryIO, size: int) -> list[str]:
     while 0 <= at < len(tail):
         code = tail[at + 3 : at + 4]
         if len(tail) - at < 4 or tail[at : at + 3] != b"\0\0\1":
-            return [] if len(tail) - at >= 4 else ["it ends within a packet: it is cut off"]
+            return [] if len(tail) - at >= 4 else ["it is cut off (it ends within a packet)"]
         if code == b"\xb9":
             return []
         if code == b"\xba":
@@ -148,7 +148,7 @@ def _program_stream(stream: BinaryIO, size: int) -> list[str]:
             at += 14 + (tail[at + 13] & 7 if len(tail) > at + 13 else 0) if second else 12
         else:
             at += 6 + int.from_bytes(tail[at + 4 : at + 6], "big")
-    return ["it ends within a packet: it is cut off"] if at > len(tail) else []
+    return ["it is cut off (it ends within a packet)"] if at > len(tail) else []
 
 
 def _name(kind: bytes) -> str:

@@ -109,6 +109,13 @@ def _judged(task: ClipTask, tracked: Tracked, followed: Followed, detector: str,
         return replace(
             tracked, refused=f"{file}: not one frame could be decoded (a damaged or cut-off video). Copy it again."
         )
+    if read < _least(task):
+        frames = "one frame" if read == 1 else f"{read} frames"
+        return replace(
+            tracked,
+            refused=f"{file}: only {frames} could be read, a clip needs {_least(task)} (extract_frames.min_frames). "
+            "Use a longer video, or remove it.",
+        )
     if not followed.tracks:
         smaller = max(20, settings.detect.min_face // 2)
         return replace(
