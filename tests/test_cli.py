@@ -49,6 +49,15 @@ def test_an_unknown_setting_is_one_sentence_and_exit_code_2() -> None:
     assert done.stderr.strip() == 'reenact: train.sampels: unknown setting; did you mean "samples"?'
 
 
+def test_repro_on_an_address_says_how_dvc_can_watch_it(tmp_path: Path) -> None:
+    text = (ROOT / "params.yaml").read_text().replace("videos: out/rendered", "videos: s3://key:secret@faces/all", 1)
+    (tmp_path / "params.yaml").write_text(text)
+    done = reenact("repro", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "reenact data pin" in done.stderr
+    assert "secret" not in done.stderr
+
+
 def test_debug_shows_the_traceback() -> None:
     assert "Traceback" in reenact("--debug", "settings", "-S", "train.sampels=3").stderr
     assert "Traceback" in reenact("settings", "-S", "train.sampels=3", REENACT_DEBUG="1").stderr

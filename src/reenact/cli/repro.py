@@ -14,6 +14,7 @@ from reenact.errors import BranchesMissing, ReenactError, SettingsError
 from reenact.params import Params
 from reenact.process import prepare_process
 from reenact.progress import say
+from reenact.steps import own_videos
 
 
 class ReproFailed(ReenactError):
@@ -35,6 +36,7 @@ def repro(
     if own := [word for word in targets or [] if word.startswith(("-S", "--set", "--profile", "--params"))]:
         raise SettingsError(f"{own[0]}: DVC takes settings from {PARAMS} alone; change them there.")
     params = load(PARAMS, "", None)
+    _refuse_address(params)
     prepare_process(params.runtime.threads)
     more = targets or []
     if _dvc_repro(more) == 0:
@@ -50,6 +52,20 @@ def repro(
     if sick:
         raise BranchesMissing(f"{', '.join(sick)}: training failed; see {stages.ROOT}/comparison/table.md.")
     raise ReproFailed("dvc repro ended red; what failed stands above.")
+
+
+def _refuse_address(params: Params) -> None:
+    """DVC would look for a file of that name, and say no more than that it is not there."""
+    from reenact.corpus.sources.materialise import is_remote
+    from reenact.corpus.sources.names import redacted
+
+    videos = own_videos(params.plain())
+    if is_remote(videos):
+        raise SettingsError(
+            f"fetch_data.videos: {redacted(videos)} is an address, and DVC watches files alone. Write a file "
+            "faces.yaml with the line `source: ADDRESS`, run `reenact data pin faces.yaml`, and name faces.yaml in "
+            f"{PARAMS} (docs/data.md)."
+        )
 
 
 def missing_branches(params: Params) -> list[str]:
