@@ -28,6 +28,7 @@ def branches(
     frames: dsl.Input[dsl.Dataset],
     landmarks: dsl.Input[dsl.Dataset],
     actions: dsl.Input[dsl.Dataset],
+    segments: dsl.Input[dsl.Dataset],
     validated: dsl.Input[dsl.Dataset],
     guide: dsl.Input[dsl.Model],
 ) -> None:
@@ -35,6 +36,7 @@ def branches(
         "frames": frames,
         "landmarks": landmarks,
         "actions": actions,
+        "segments": segments,
         "validated": validated,
         "guide": guide,
     }
@@ -129,6 +131,7 @@ def training(
         frames=frames,
         landmarks=landmarks,
         actions=actions,
+        segments=segments,
         validated=validated,
         guide=guide,
     )

@@ -6,6 +6,7 @@ import torch
 
 from reenact.corpus.corpus import Corpus
 from reenact.corpus.sampling import Sampler, flip_label, resized
+from reenact.corpus.shards import read_array, write_array, write_stage
 from reenact.corpus.splits import Part, read_parts
 from reenact.corpus.tables import read_table, write_table
 from reenact.errors import BadInput
@@ -177,6 +178,32 @@ def test_a_clip_too_short_is_left_out_with_a_sentence(corpus, train):
 def test_one_identity_can_not_be_crossed(corpus, train):
     with pytest.raises(BadInput, match="two identities"):
         Sampler(corpus, train[:1], size=16, seed=0, pairs="cross")
+
+
+def test_segments_come_with_their_pictures_mirrored_with_them(corpus, folders, train, tmp_path):
+    out = tmp_path / "segments"
+    shards = sorted({clip.shard for clip in corpus.clips})
+    for number, shard in enumerate(shards):
+        count = len(read_array(folders["landmarks"], shard, "found"))
+        segments = np.zeros((count, 128, 128), np.uint8)
+        segments[:, :, :64] = 1  # face to the left
+        segments[:, :10] = number % 3
+        write_array(out, shard, "segments", segments)
+    write_stage(out, kind="segments", made=True, shards={shard: shard for shard in shards})
+    parted = Corpus(folders["frames"], landmarks=folders["landmarks"], segments=out)
+    sampler = Sampler(parted, train, size=16, seed=0, labels=("segments",))
+    batch, plain = sampler.batch(range(12)), Sampler(corpus, train, size=16, seed=0).batch(range(12))
+    assert same(batch, plain)
+    segments = batch.sources.segments
+    assert segments.shape == (12, 1, 128, 128)
+    assert segments.dtype == torch.uint8
+    flips = [sampler.draw(number).flip for number in range(12)]
+    assert len(set(flips)) == 2
+    for one, target, flip in zip(segments[:, 0], batch.target.segments, flips, strict=True):
+        face, other = (one[:, 64:], one[:, :64]) if flip else (one[:, :64], one[:, 64:])
+        assert (face[10:] == 1).all()
+        assert (other[10:] == 0).all()
+        assert torch.equal(one, target)  # of the same shard
 
 
 def test_a_label_that_was_never_made_is_named(corpus, train):

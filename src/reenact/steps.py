@@ -69,13 +69,13 @@ STEPS: Mapping[str, Step] = MappingProxyType(
             code=(*_NETWORKS, "training/device.py"),
         ),
         "train": Step(
-            inputs=("frames", "landmarks", "actions", "validated", "guide"),
+            inputs=("frames", "landmarks", "actions", "segments", "validated", "guide"),
             blocks=("checkpoints", "tracking", "runtime"),
             code=(*_NETWORKS, "systems", "training"),
             branch=True,
         ),
         "evaluate": Step(
-            inputs=("frames", "landmarks", "actions", "validated", "guide", "model"),
+            inputs=("frames", "landmarks", "actions", "segments", "validated", "guide", "model"),
             blocks=("tracking", "runtime"),
             code=(*_NETWORKS, "labelling", "systems", "evaluation", "training/device.py"),
             branch=True,

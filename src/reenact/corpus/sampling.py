@@ -24,7 +24,7 @@ from reenact.faces.landmarks import FLIP, flip_landmarks
 from reenact.faces.pose import flip_pose
 
 Pairs = Literal["self", "cross"]
-_LABELS = ("landmarks", "actions", "pose", "landmarks3d", "visibility")
+_LABELS = ("landmarks", "actions", "pose", "landmarks3d", "visibility", "segments")
 
 
 class Picture(NamedTuple):
@@ -105,6 +105,8 @@ class Sampler:
     ) -> None:
         if unknown := sorted(set(labels) - set(_LABELS)):
             raise BadInput(f"this corpus holds no {', '.join(unknown)}: label it first, or train another system.")
+        if "segments" in labels and corpus.clips:
+            corpus.segments(corpus.clips[0])  # says so where none were made
         self.corpus, self.size, self.seed, self.flip, self.pairs = corpus, size, seed, flip, pairs
         self.labels = tuple(dict.fromkeys(("landmarks", *labels)))
         self.sources, self.third = sources, third
@@ -240,6 +242,8 @@ def flip_label(name: str, values: NDArray[Any]) -> NDArray[Any]:
         return flip_landmarks(values)
     if name == "visibility":
         return values[..., FLIP]
+    if name == "segments":
+        return values[..., ::-1]
     return flip_pose(values) if name == "pose" else values
 
 

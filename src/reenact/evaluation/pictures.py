@@ -57,7 +57,7 @@ class Pictures:
             image = torch.full((len(frames), 3, self.size, self.size), float("nan"))
         else:
             image = torch.from_numpy(self.many(frames)).permute(0, 3, 1, 2).float().div(127.5).sub(1.0)
-        wanted = {"landmarks", *labels} - {"segments"}
+        wanted = {"landmarks", *labels}
         values: dict[str, torch.Tensor] = {name: self._labels(name, frames) for name in sorted(wanted)}
         if "landmarks3d" in wanted:
             values["visibility"] = self._labels("visibility", frames)
@@ -66,4 +66,4 @@ class Pictures:
     def _labels(self, name: str, frames: Frames) -> torch.Tensor:
         read = getattr(self.corpus, name)
         rows = [np.asarray(read(self.corpus.by_name[clip])[frame]) for clip, frame in frames]
-        return torch.from_numpy(np.stack(rows).astype(np.float32))
+        return torch.from_numpy(np.stack(rows).astype(np.uint8 if name == "segments" else np.float32))

@@ -14,7 +14,7 @@ class Faces:
     landmarks: Tensor  # (..., 68, 2) crop coordinates 0..1
     actions: Tensor | None = None  # (..., 17) 0..5
     pose: Tensor | None = None  # (..., 3) degrees
-    segments: Tensor | None = None  # (..., H, W) uint8
+    segments: Tensor | None = None  # (..., 128, 128) uint8: 0 background, 1 face, 2 hair
     landmarks3d: Tensor | None = None  # (..., 68, 3)
     visibility: Tensor | None = None  # (..., 68) 0..1
 

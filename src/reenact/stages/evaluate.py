@@ -53,6 +53,7 @@ def evaluate(
     settings: EvaluateSettings,
     tracking: TrackingSettings,
     runtime: Runtime,
+    segments: Path | None = None,
 ) -> StageResult:
     """Score `model`, the folder of `train`, on val and test pairs, and log the figures to the training's MLflow run.
 
@@ -73,7 +74,7 @@ def evaluate(
     if status["status"] != "trained":
         records.write_failed(out, branch=branch.name, reason=str(status.get("reason", "unknown")))
         return StageResult(stage="evaluate", notes=(f"{branch.name}: training failed, nothing to score",))
-    corpus = Corpus(frames, landmarks=landmarks, actions=actions, validated=validated)
+    corpus = Corpus(frames, landmarks=landmarks, actions=actions, segments=segments, validated=validated)
     pairs = _pairs(corpus, validated, settings)
     scored, drawing = _score(corpus, pairs, model, branch, settings, runtime)
     facts = {**drawing, "branch": branch.name, "system": branch.system, "variant": branch.variant,

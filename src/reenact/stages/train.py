@@ -1,7 +1,7 @@
 """Train one branch: a system in one variant with one seed."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -50,6 +50,7 @@ def train(
     checkpoints: CheckpointSettings,
     tracking: TrackingSettings,
     runtime: Runtime,
+    segments: Path | None = None,
 ) -> StageResult:
     """Train `branch` and write `status.json`, the chosen weights, the history and pictures over time into `out`.
 
@@ -72,6 +73,7 @@ def train(
     began = time.monotonic()
     fabric = make_fabric(runtime)
     folders = {"frames": frames, "landmarks": landmarks, "actions": actions, "validated": validated}
+    folders |= {"segments": segments} if segments else {}
     features, facts = _facts(branch, settings, system_settings, folders, guide, runtime, device=fabric.device.type)
     key = str(facts["key"])
     store = open_checkpoints(checkpoints, branch=branch.name, key=key)
@@ -141,7 +143,7 @@ def _facts(
 
     card = system_card(branch.system)
     features = load_features(guide, settings.features) if card.needs_features else None
-    read = {kind: folder for kind, folder in folders.items() if kind != "actions" or set(card.labels) - {"landmarks"}}
+    read = {kind: folder for kind, folder in folders.items() if kind in _reads(card.labels)}
     facts = {
         "branch": branch.name,
         **asdict(branch),
@@ -154,6 +156,12 @@ def _facts(
         "data": data_hash(read),
     }
     return features, {**facts, "key": training_key(**facts)}
+
+
+def _reads(labels: Iterable[str]) -> set[str]:
+    """Kinds of folders that a system with these labels learns from."""
+    kinds = {"landmarks": "landmarks", "segments": "segments"}
+    return {"frames", "landmarks", "validated", *(kinds.get(label, "actions") for label in labels)}
 
 
 def _training(
@@ -177,13 +185,8 @@ def _training(
     from reenact.training.pictures import probe_numbers
     from reenact.training.validation import Validation
 
-    needs_actions = set(system.labels) - {"landmarks"}
-    corpus = Corpus(
-        folders["frames"],
-        landmarks=folders["landmarks"],
-        actions=folders["actions"] if needs_actions else None,
-        validated=folders["validated"],
-    )
+    read = {kind: folder for kind, folder in folders.items() if kind in _reads(system.labels)}
+    corpus = Corpus(read.pop("frames"), **read)
     parts = read_parts(folders["validated"], "train")
     samplers = {
         phase.name: Sampler(

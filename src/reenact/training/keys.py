@@ -16,6 +16,7 @@ _FILES = {
     "frames": ("frames.npy", "frames.jpg", "offsets.npy"),
     "landmarks": ("*.npy",),
     "actions": ("rows.parquet", "*.npy"),
+    "segments": ("*.npy",),
     "validated": ("split.parquet", "usable.npy"),
 }
 
