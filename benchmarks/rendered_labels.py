@@ -55,13 +55,19 @@ def labelled(videos: Path, folder: Path, fine: bool) -> dict[str, Any]:
     from reenact.stages.extract_frames import ExtractFramesSettings, extract_frames
     from reenact.stages.label_actions import LabelActionsSettings, label_actions
     from reenact.stages.label_landmarks import LabelLandmarksSettings, label_landmarks
+    from reenact.stages.label_segments import LabelSegmentsSettings, label_segments
 
-    runtime, parts = Runtime(workers=1), {name: folder / name for name in ("frames", "landmarks", "actions")}
+    runtime = Runtime(workers=1)
+    parts = {name: folder / name for name in ("frames", "landmarks", "actions", "segments")}
     extract_frames(videos=videos, out=parts["frames"], settings=ExtractFramesSettings(crop_scale=1.7), runtime=runtime)
     settings = LabelLandmarksSettings(**({} if fine else {"enlarge_to": 256, "looks": 1}))
     label_landmarks(frames=parts["frames"], out=parts["landmarks"], settings=settings, runtime=runtime)
     label_actions(
         frames=parts["frames"], landmarks=parts["landmarks"], out=parts["actions"], settings=LabelActionsSettings(),
+        runtime=runtime,
+    )  # fmt: skip
+    label_segments(
+        frames=parts["frames"], landmarks=parts["landmarks"], out=parts["segments"], settings=LabelSegmentsSettings(),
         runtime=runtime,
     )  # fmt: skip
     return label_quality(videos=videos, **parts)
