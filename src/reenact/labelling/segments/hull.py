@@ -4,8 +4,8 @@ GrabCut's idea (Rother et al. 2004: colour models of what is sure, every pixel g
 anew) with three changes. Where a part is expected comes from the landmarks as soft shares in place of a drawn rectangle
 (as atlas-based segmentation of medical pictures has it: Van Leemput et al. 1999), and the colour models are histograms
 over all frames of a clip, which is steadier and faster than mixtures fitted to single frames. Edges are those of the
-picture by a guided filter (He et al. 2010) in place of a cut. Hair that nowhere sets itself off from the background is
-the background above a bald head.
+picture by a guided filter (He et al. 2010) in place of a cut. Hair that does not
+set itself off from the background, or from the face, is the background above a bald head, or its scalp.
 """
 
 from collections.abc import Sequence
@@ -16,15 +16,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reenact.corpus.shards import FrameReader, Image
-from reenact.labelling.segments.place import BACKGROUND, CLOTHES, HAIR, PARTS, SIDE, expected_parts
+from reenact.labelling.segments.place import BACKGROUND, CLOTHES, FACE, HAIR, PARTS, SIDE, expected_parts
 
 _BINS = (12, 20, 20)  # of lightness, and of both colour axes of Lab in steps of 4 around grey
 _ROUNDS = 5
 _FLOOR = 2e-5  # share that any colour has in any part
 _LOOKED_AT = 48  # frames of a clip from which colours are learned
-# Lab distance of hair and background along their border. Of 48 drawn people bald ones had 9, 1 and 1, others 9 or more
-# (receding hair 1 and 10).
-_LEAST_CONTRAST, _WATCHED, _BESIDE = 4.0, 12, 9  # frames of a clip; px over which both sides are averaged
+# Lab distance of hair and what lies beside it along their border. Of 68 drawn people bald ones had 9, 1, 1 to the
+# background or 3, 6 to the face; others 8 or more to the background (receding hair 1, 10) and 11 or more to the face.
+_LEAST_CONTRAST = {BACKGROUND: 4.0, FACE: 8.0}
+_WATCHED, _BESIDE = 12, 9  # frames of a clip; px over which both sides are averaged
 _REACH, _EDGE = 3, 0.002  # of the guided filter: px, variance of lightness
 
 Table = NDArray[np.float32]  # (colours, PARTS)
@@ -48,9 +49,10 @@ def hull_segments(
         shares = _read(_colours(image), expected_parts(landmarks[row]), likelihood)
         segments[row] = _decide(_guided(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), shares))
     watched = rows[:: -(-len(rows) // _WATCHED)]
-    contrasts = [_contrast(_resized(images[int(row)]), segments[row]) for row in watched]
-    if float(np.median(contrasts)) < _LEAST_CONTRAST:
-        segments[segments == HAIR] = BACKGROUND
+    looked_at = [(_resized(images[int(row)]), segments[row].copy()) for row in watched]
+    for part, least in _LEAST_CONTRAST.items():
+        if float(np.median([_contrast(image, said, part) for image, said in looked_at])) < least:
+            segments[segments == HAIR] = part
     return segments
 
 
@@ -80,11 +82,11 @@ def _decide(shares: NDArray[np.float32]) -> NDArray[np.uint8]:
     return parts
 
 
-def _contrast(image: Image, segments: NDArray[np.uint8]) -> float:
-    """Median distance in Lab (of 8 bits) between both sides of the border of hair and background; inf where none is."""
+def _contrast(image: Image, segments: NDArray[np.uint8], other: int) -> float:
+    """Median distance in Lab (of 8 bits) between both sides of the border of hair and another part; inf without one."""
     lab = cv2.cvtColor(image, cv2.COLOR_RGB2LAB).astype(np.float32)
     sides, near = [], []
-    for part in (HAIR, BACKGROUND):
+    for part in (HAIR, other):
         inside = (segments == part).astype(np.float32)
         near.append(cv2.blur(inside, (_BESIDE, _BESIDE)))
         sides.append(cv2.blur(lab * inside[..., None], (_BESIDE, _BESIDE)) / np.maximum(near[-1], 1e-6)[..., None])
