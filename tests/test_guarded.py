@@ -56,14 +56,25 @@ def test_an_error_of_the_task_comes_through_and_a_death_without_an_answer_is_one
             list(workers.map(work, ["exit"]))
 
 
-def test_workers_end_with_a_parent_that_is_killed(tmp_path: Path) -> None:
+def say_who_and_wait(_: int) -> None:
+    print(os.getpid(), flush=True)
+    time.sleep(60)
+
+
+GUARDED = """
+    with guarded_processes(1, patience=30.0) as workers:
+        list(workers.map(work, ['a']))
+        print(multiprocessing.active_children()[0].pid, flush=True)
+        list(workers.map(work, ['slow'] * 50))
+"""
+
+
+@pytest.mark.parametrize("body", [GUARDED, "list(in_processes(say_who_and_wait, [1, 2], 2))"])
+def test_workers_end_with_a_parent_that_is_killed(tmp_path: Path, body: str) -> None:
     code = (
-        "import sys, multiprocessing; from test_guarded import work; from reenact.labelling.guarded import *\n"
-        "if __name__ == '__main__':\n"
-        "    with guarded_processes(1, patience=30.0) as workers:\n"
-        "        list(workers.map(work, ['a']))\n"
-        "        print(multiprocessing.active_children()[0].pid, flush=True)\n"
-        "        list(workers.map(work, ['slow'] * 50))\n"
+        "import multiprocessing; from test_guarded import say_who_and_wait, work\n"
+        "from reenact.labelling.guarded import *; from reenact.labelling.shard_work import in_processes\n"
+        f"if __name__ == '__main__':\n    {body.strip()}\n"
     )
     (tmp_path / "parent.py").write_text(code)
     path = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])

@@ -9,6 +9,7 @@ from reenact.corpus.corpus import Corpus
 from reenact.corpus.shards import frame_writer, open_frames, read_stage, write_array, write_stage
 from reenact.corpus.tables import read_table, write_table
 from reenact.errors import BadInput, NewerFormat
+from reenact.labelling.shard_work import new_shard, shard_facts
 
 
 def smooth_images(count, side=32):
@@ -40,6 +41,18 @@ def test_a_writer_that_is_interrupted_leaves_nothing(tmp_path):
         writer.append(smooth_images(1)[0])
         raise KeyboardInterrupt
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_two_who_make_the_same_shard_are_as_good_as_one(tmp_path):
+    store = tmp_path / "store"
+    (tmp_path / "out").mkdir()
+    with new_shard(tmp_path / "out", "a", store=store) as late:
+        write_array(late.folder, late.name, "found", np.ones(3))
+        with new_shard(tmp_path / "out", "a", store=store) as early:
+            write_array(early.folder, early.name, "found", np.ones(3))
+    for folder in (tmp_path / "out", store):
+        assert [path.name for path in folder.iterdir()] == ["a"]
+        assert shard_facts(folder, "a") is not None
 
 
 def test_a_table_of_another_kind_or_a_newer_format_or_damaged_is_refused(tmp_path):

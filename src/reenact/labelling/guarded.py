@@ -4,9 +4,7 @@ A decoder may crash or never return on a damaged file, and no exception tells of
 and one that is silent for too long, or gone, is replaced; the task is answered for by `lost`.
 """
 
-import ctypes
 import multiprocessing
-import os
 import signal
 import time
 from collections import deque
@@ -17,6 +15,7 @@ from multiprocessing.connection import Connection, wait
 from typing import Any, Protocol, TypeVar
 
 from reenact.errors import ReenactError
+from reenact.process import end_with_parent
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -173,7 +172,7 @@ def guarded_processes(count: int, *, patience: float) -> Iterator[Workers]:
 def _serve(connection: Connection) -> None:
     """A worker's life: tasks in; beats, then a result or an error out; it ends with its parent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _end_with_parent()
+    end_with_parent()
     last = 0.0
 
     def beat() -> None:
@@ -199,15 +198,6 @@ def _serve(connection: Connection) -> None:
                 return
             except Exception as error:  # what can't be pickled
                 connection.send(("error", ReenactError(f"{type(answer[1]).__name__}: {answer[1]} ({error})")))
-
-
-def _end_with_parent() -> None:
-    """Where the system can (Linux): a killed run leaves nobody who still writes when the next one starts."""
-    with suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
-    parent = multiprocessing.parent_process()
-    if parent is not None and os.getppid() != parent.pid:
-        os._exit(1)
 
 
 def _cause(code: int | None) -> str:

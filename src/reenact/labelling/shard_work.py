@@ -20,6 +20,7 @@ from typing import Any, TypeVar
 
 from reenact.atomic import link_tree, storage_errors, write_json
 from reenact.errors import ReenactError
+from reenact.process import end_with_parent
 from reenact.progress import progress
 
 Task = TypeVar("Task")
@@ -78,7 +79,7 @@ def new_shard(folder: Path, name: str, *, store: Path | None = None) -> Iterator
             files = {path.name: path.stat().st_size for path in sorted(temporary.iterdir())}
             write_json(temporary / "done.json", {"files": files, **shard.facts})
             temporary.chmod(0o755)
-            temporary.replace(folder / name)
+            _take_name(temporary, folder, name)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
         if store is not None and shard_facts(store, name) is None:
@@ -119,7 +120,8 @@ def in_processes(function: Callable[[Task], Result], tasks: Iterable[Task], work
         yield from map(function, tasks)
         return
     # Not forked: threads of OpenCV, BLAS or torch in the parent would make a forked child hang.
-    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, mp_context=spawn, initializer=end_with_parent) as pool:
         try:
             yield from pool.map(function, tasks)
         except BrokenProcessPool:
@@ -138,15 +140,21 @@ def _make(work: Callable[[Task, NewShard], None], out: Path, store: Path | None,
 
 
 def _place(origin: Path, folder: Path, name: str) -> None:
-    """A shard under its name in another folder; whoever else brings the same one at the same time is as good."""
+    """A shard under its name in another folder."""
     folder.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f"{_BESIDE}{name}-", dir=folder))
     try:
         link_tree(origin, temporary)
         temporary.chmod(0o755)
+        _take_name(temporary, folder, name)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _take_name(temporary: Path, folder: Path, name: str) -> None:
+    """Move a whole shard to its name; whoever else brought the same one at the same time is as good."""
+    try:
         temporary.replace(folder / name)
     except OSError:
         if shard_facts(folder, name) is None:
             raise
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from reenact.config import Runtime, Settings
 from reenact.hashing import hash_code, hash_file, hash_json
+from reenact.process import end_with_parent
 from reenact.progress import progress, say
 from reenact.stages.result import StageResult
 
@@ -86,7 +87,7 @@ def _run(tasks: list[dict[str, Any]], workers: int) -> Iterator[None]:
         yield from map(_draw, tasks)
         return
     context = multiprocessing.get_context("forkserver")
-    with ProcessPoolExecutor(min(workers, len(tasks)), mp_context=context) as pool:
+    with ProcessPoolExecutor(min(workers, len(tasks)), mp_context=context, initializer=end_with_parent) as pool:
         yield from pool.map(_draw, tasks)
 
 

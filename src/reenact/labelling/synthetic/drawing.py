@@ -5,7 +5,6 @@ who trains a network, and nobody it is measured on, is in any corpus.
 """
 
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from reenact.faces.actions import ACTION_UNITS, MAXIMUM
 from reenact.hashing import hash_code, hash_json
 from reenact.labelling.backend import Box
 from reenact.labelling.geometry import detector_like_box
+from reenact.labelling.shard_work import in_processes
 from reenact.labelling.synthetic.geometry import mean_depth_removed, sampling_matrix
 
 FIRST_IDENTITY = {"labels": 1_000_000, "judge": 2_000_000, "test": 3_000_000}
@@ -49,11 +49,7 @@ def draw_faces(*, role: str, seed: int, persons: int, cache: Path | None = None,
         (role, seed, first, min(64, persons - first), cache and cache / f"{hash_json([code, role, seed, first])[:16]}")
         for first in range(0, persons, 64)
     ]
-    if workers <= 1:
-        yield from map(_part, tasks)
-        return
-    with ProcessPoolExecutor(workers) as pool:
-        yield from pool.map(_part, tasks)
+    yield from in_processes(_part, tasks, workers)
 
 
 def together(parts: Iterable[Drawn]) -> Drawn:
