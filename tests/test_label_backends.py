@@ -1,5 +1,6 @@
 """Landmarks and action units from files beside the videos and from programs of the user's."""
 
+import importlib
 import os
 import sys
 from pathlib import Path
@@ -360,6 +361,8 @@ class Reader:
 def test_what_the_network_knows_in_depth_is_kept_and_taken_over(
     folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # First imported now, it would keep the stand-in for every test that follows.
+    importlib.import_module("reenact.labelling.synthetic.backend")
     monkeypatch.setattr("reenact.labelling.synthetic.reading.face_reader", lambda model: Reader())
     corpus, _ = labelled(folders, backend="synthetic")
     ana, ben = corpus.clips
