@@ -4,6 +4,7 @@ Great Expectations tells apart neither bad data from a check that could not run,
 both are settled here. It takes seconds to import, so it is imported on use.
 """
 
+import gc
 import logging
 import math
 import os
@@ -68,6 +69,8 @@ class Checking:
         if len(frame) and checks:
             for check, result in zip(checks, _validated(self.table, frame, checks, named), strict=True):
                 self._seen[check.says, check.level].add(result, named, len(frame))
+            # Great Expectations' objects hold each other and with them the piece: several would lie about.
+            gc.collect()
 
     def outcomes(self) -> list[Outcome]:
         """Of every check; one that saw no row failed: nothing was there to be found good."""
