@@ -229,7 +229,8 @@ def test_fetch_names_people_by_folder_and_reads_their_source(tmp_path: Path) -> 
     assert brought.stat().st_ino != original.stat().st_ino  # nothing done to ours may reach the person's own file
 
 
-SLOW_RUN = """
+# Goes on until the first shard is done, and then never ends.
+STUCK_RUN = """
 import sys
 from contextlib import nullcontext
 from pathlib import Path
@@ -240,12 +241,13 @@ from reenact.labelling import backends, guarded
 from test_extraction import chain
 guarded.guarded_processes = lambda *_, **__: nullcontext(guarded.ThisProcess())
 backends.detector = lambda *_: face_videos.SquareDetector()
-class Slow(face_videos.SquarePredictor):
+class Stuck(face_videos.SquarePredictor):
     def __call__(self, gray, box):
         import time
-        time.sleep(float(sys.argv[4]))
+        while list(Path(sys.argv[2], "frames").glob("[!.]*/done.json")):
+            time.sleep(0.05)
         return super().__call__(gray, box)
-backends.landmark_predictor = lambda *_: Slow()
+backends.landmark_predictor = lambda *_: Stuck()
 backends.backend_facts = lambda *_: {"backend": "squares"}
 chain(Path(sys.argv[1]), Path(sys.argv[2]), Runtime(workers=1))
 """
@@ -255,8 +257,8 @@ chain(Path(sys.argv[1]), Path(sys.argv[2]), Runtime(workers=1))
 def test_killed_in_the_middle_and_run_again_gives_the_same_corpus(tmp_path: Path) -> None:
     videos = fetch(tmp_path, 4)
     chain(videos, tmp_path / "whole", ONE)
-    command = [sys.executable, "-c", SLOW_RUN, str(videos), str(tmp_path / "killed"), str(Path(__file__).parent)]
-    process = subprocess.Popen([*command, "0.03"], stderr=subprocess.DEVNULL)
+    command = [sys.executable, "-c", STUCK_RUN, str(videos), str(tmp_path / "killed"), str(Path(__file__).parent)]
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
     frames = tmp_path / "killed" / "frames"
     deadline = time.monotonic() + 60
     while not list(frames.glob("[!.]*/done.json")) and time.monotonic() < deadline and process.poll() is None:

@@ -20,6 +20,7 @@ from label_folders import (
     openface_row,
     written,
 )  # fmt: skip
+from reenact import hashing
 from reenact.config import Runtime
 from reenact.corpus.annotations import ACTIONS, LANDMARKS, Annotation, write_annotation
 from reenact.corpus.corpus import Corpus
@@ -290,6 +291,18 @@ def test_changed_files_are_read_again_and_unchanged_ones_not(folders: dict[str, 
     assert [run(), run()] == [1, 0]
     write(3.0)
     assert run() == 1
+
+
+@pytest.mark.parametrize("part", ["faces", "annotations.py", "label_landmarks.py", "labelling"])
+def test_edited_code_that_labels_stand_on_makes_them_again(
+    folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch, part: str
+) -> None:
+    original = hashing._hash_source
+    labelled(folders, backend="files")
+    before = read_stage(folders["out"], kind="landmarks")["shards"]
+    monkeypatch.setattr(hashing, "_hash_source", lambda path: "edited" if path.name == part else original(path))
+    labelled(folders, backend="files")
+    assert read_stage(folders["out"], kind="landmarks")["shards"] != before
 
 
 def test_points_far_outside_the_crop_are_another_face(folders: dict[str, Path]) -> None:

@@ -22,7 +22,8 @@ from reenact.corpus.layouts.inspection import as_text, inspect_folder
 from reenact.corpus.layouts.names import clip_name
 from reenact.corpus.layouts.tree import walk
 from reenact.corpus.layouts.w300vw import PARTS
-from reenact.corpus.tables import read_table
+from reenact.corpus.shards import read_rows
+from reenact.corpus.tables import read_table, write_table
 from reenact.corpus.video import open_video
 from reenact.errors import BadInput, SettingsError
 from reenact.stages.extract_frames import ExtractFramesSettings, extract_frames
@@ -194,6 +195,14 @@ def test_celeba_without_its_identities_says_what_follows(tmp_path: Path) -> None
     assert seen.identities == 2
     assert seen.splits == {"train": 1, "test": 1}
     assert "no two make a pair" in as_text(seen)
+
+
+def test_odd_names_of_celeba_pictures_become_safe_ones(tmp_path: Path) -> None:
+    odd = b"img_align_celeba/my \xff 1.jpg".decode(errors="surrogateescape")
+    put(tmp_path / "in", picture(suffix=".jpg"), odd, "img_align_celeba/000001.jpg")
+    table = fetched(tmp_path / "in", tmp_path / "videos", layout="celeba")
+    assert len(table) == 2
+    assert not any(set(name) & set(" \udcff") for name in table["clip"])
 
 
 # GANimation
@@ -496,6 +505,31 @@ def test_what_was_fetched_can_be_fetched_from(tmp_path: Path, clip: bytes) -> No
         assert len(list(video)) == 1
 
 
+def test_a_table_that_names_files_elsewhere_is_refused(tmp_path: Path, clip: bytes) -> None:
+    put(tmp_path / "in", clip, "a.avi")
+    put(tmp_path, clip, "secret.avi")
+    fetched(tmp_path / "in", tmp_path / "given")
+    table = read_table(tmp_path / "given" / "clips.parquet", kind="videos")
+    for changes, says in (
+        ({"file": "../secret.avi"}, r"\.\./secret\.avi: a path that leads out of the folder"),
+        ({"file": str(tmp_path / "secret.avi")}, "an absolute path"),
+        ({"annotation": "../secret.avi"}, "leads out of the folder"),
+        ({"file": "gone.avi"}, "gone.avi: there is no such file"),
+    ):
+        write_table(tmp_path / "given" / "clips.parquet", table.assign(**changes), kind="videos")
+        with pytest.raises(BadInput, match=says):
+            fetched(tmp_path / "given", tmp_path / "out" / "videos")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["given", "in", "out", "secret.avi"]
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+@pytest.mark.parametrize("head", [b"#EXTM3U\n", b"ffconcat version 1.0\n"])
+def test_a_playlist_is_no_video_even_with_other_bytes_in_it(tmp_path: Path, head: bytes) -> None:
+    put(tmp_path, head + b"# \x01\nfile 'other.mp4'\n", "a.mp4")
+    with pytest.raises(BadInput, match="a text file"), open_video(tmp_path / "a.mp4"):
+        pass
+
+
 # Inspect
 
 
@@ -571,10 +605,14 @@ def test_a_still_is_a_clip_of_one_frame(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("square_faces")
 def test_pictures_seconds_apart_are_one_clip_wherever_the_face_is(tmp_path: Path) -> None:
-    for number, x in enumerate((70, 240, 90, 200)):
-        put(tmp_path / "in", still(face_at(room(number), x, 120)), f"ana/{number}.png")
+    places = ((70, 80), (240, 110), (90, 80), (200, 60))
+    for number, (x, side) in enumerate(places):
+        put(tmp_path / "in", still(face_at(room(number), x, 120, side)), f"ana/{number}.png")
     clips = extracted(tmp_path / "in", tmp_path, options={"fps": 1.0})
     assert clips["count"].to_dict() == {"ana": 4}
+    crops = read_rows(tmp_path / "frames", clips["shard"].item(), kind="frames")["crop_side"]
+    alone = crops / [side for _, side in places]
+    assert alone.max() < 1.05 * alone.min(), "each crop goes by its own face's size"
 
 
 @pytest.mark.usefixtures("square_faces")

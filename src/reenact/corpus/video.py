@@ -20,6 +20,7 @@ VIDEO_SUFFIXES = frozenset(
     {".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".flv", ".ts", ".3gp", ".gif"}
 )
 _HEAD = 4096
+_PLAYLISTS = (b"#EXTM3U", b"ffconcat", b"v=0", b"<?xml")  # as FFmpeg knows them, whatever follows
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,7 +154,7 @@ def _refuse_what_is_no_video(path: Path) -> None:
     with path.open("rb") as stream:
         head = stream.read(_HEAD)
     # Beyond the better message: FFmpeg takes some text files for playlists and would open what they name.
-    if all(byte >= 32 or byte in b"\t\n\r\f" for byte in head):
+    if head.startswith(_PLAYLISTS) or all(byte >= 32 or byte in b"\t\n\r\f" for byte in head):
         raise BadInput(f"{path}: this is a text file, not a video. Remove it, or give the video its name.")
 
 

@@ -45,13 +45,18 @@ def store_shard(work: tuple[Path, Path | None, str, list[tuple[ClipTask, Tracked
 
 def _store_clips(task: ClipTask, tracked: Tracked, lane: list[Named], writer: Any, beat: Beat) -> pd.DataFrame:
     """Cut out the tracks of a lane, one after the other in one pass over the video; a row per frame."""
+    from reenact.labelling.apart import SLOW
     from reenact.labelling.crops import box_in_crop, cut_out, steady_crops
 
     settings = task.settings
+    apart = task.row.get("kind") == "frames" and tracked.fps < SLOW
     wanted: dict[int, Any] = {}
     for named in lane:
-        crops = steady_crops(named.track.frames, fps=tracked.fps, scale=settings.crop_scale)
-        wanted |= {one.frame: (named, one, crop) for one, crop in zip(named.track.frames, crops, strict=True)}
+        # Of pictures seconds apart each has a crop of its own: the face is elsewhere and of another size in the next.
+        stretches = [[one] for one in named.track.frames] if apart else [named.track.frames]
+        for frames in stretches:
+            crops = steady_crops(frames, fps=tracked.fps, scale=settings.crop_scale)
+            wanted |= {one.frame: (named, one, crop) for one, crop in zip(frames, crops, strict=True)}
     rows = []
     with open_video(task.path, task.row.get("member", "")) as video:
         for number, image in numbered_frames(video, task, beat):

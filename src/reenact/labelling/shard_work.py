@@ -20,6 +20,7 @@ from typing import Any, TypeVar
 
 from reenact.atomic import link_tree, storage_errors, write_json
 from reenact.errors import ReenactError
+from reenact.hashing import hash_code
 from reenact.process import end_with_parent
 from reenact.progress import progress
 
@@ -35,6 +36,11 @@ class NewShard:
     folder: Path
     name: str
     facts: dict[str, Any] = field(default_factory=dict)
+
+
+def shard_code(*modules: str) -> str:
+    """Hash of the code that every shard stands on and of these modules of the package: a part of a shard's name."""
+    return hash_code("labelling", "faces", "corpus/shards.py", *modules)
 
 
 def shard_facts(folder: Path, name: str) -> dict[str, Any] | None:

@@ -12,12 +12,12 @@ from reenact.corpus.sharding import shard_groups
 from reenact.corpus.shards import read_stage, write_stage
 from reenact.corpus.tables import read_table, write_table
 from reenact.errors import BadInput
-from reenact.hashing import hash_code, hash_file, hash_json
+from reenact.hashing import hash_json
 from reenact.labelling import guarded
 from reenact.labelling.clip_store import store_shard
 from reenact.labelling.clip_tracks import ClipTask, lost_clip, track_clip
 from reenact.labelling.extraction import STAGE, ExtractFramesSettings
-from reenact.labelling.shard_work import keep_only, missing_shards, shard_facts
+from reenact.labelling.shard_work import keep_only, missing_shards, shard_code, shard_facts
 from reenact.progress import progress
 from reenact.stages.fetch_data import QUARANTINE_COLUMNS
 from reenact.stages.result import StageResult
@@ -64,11 +64,10 @@ def _groups(videos: Path, settings: ExtractFramesSettings) -> dict[str, pd.DataF
 
 
 def _base_key(settings: ExtractFramesSettings) -> dict[str, Any]:
-    from reenact.corpus import containers, packs, video
     from reenact.labelling.backends import backend_facts
 
-    files = (__file__, video.__file__, packs.__file__, containers.__file__)
-    code = [hash_code("labelling"), *(hash_file(Path(path)) for path in files)]
+    modules = ("video", "packs", "containers")
+    code = shard_code(*(f"corpus/{name}.py" for name in modules), "stages/extract_frames.py")
     # How many clips lie together decides which, and which they are is part of each name already.
     plain = {name: value for name, value in settings.plain().items() if not name.startswith("shard_")}
     return {"code": code, "settings": plain, **backend_facts(settings.backend, settings.synthetic)}

@@ -17,6 +17,7 @@ from reenact.corpus.layouts.selection import LimitSettings, Taken, exclude, limi
 from reenact.corpus.layouts.tree import Tree, walk
 from reenact.corpus.shards import write_stage
 from reenact.corpus.sources.materialise import SourceSettings, materialise
+from reenact.corpus.sources.names import problem_with, shown
 from reenact.corpus.tables import read_table, write_table
 from reenact.errors import BadInput, SettingsError
 from reenact.hashing import hash_file
@@ -92,6 +93,12 @@ def _rendered(videos: Path, folder: Path, *, link: bool) -> Iterator[dict[str, A
     for values in table.to_dict("records"):
         row: dict[str, Any] = {str(name): value for name, value in values.items()}
         file = videos / row["file"]
+        for name in (row["file"], *str(row.get("annotation", "")).split()):
+            if problem := problem_with(str(name)) or ("" if (videos / name).is_file() else "there is no such file"):
+                raise BadInput(
+                    f"{videos / 'clips.parquet'}: {row['clip']}: {shown(str(name))}: {problem}. Take the folder as it "
+                    "was written, or remove clips.parquet to have it looked through anew."
+                )
         labels = [videos / name for name in str(row.get("annotation", "")).split()]
         beside = [path for path in (file.with_suffix(".truth.npz"), file.with_suffix(".scene.json")) if path.exists()]
         for path in (file, *beside, *labels):

@@ -13,9 +13,9 @@ from reenact.config import Runtime, Settings
 from reenact.corpus.shards import has_array, read_array, read_rows, read_stage, write_array, write_rows, write_stage
 from reenact.corpus.tables import read_table, write_table
 from reenact.faces.actions import ACTION_UNITS
-from reenact.hashing import hash_code, hash_file, hash_json
+from reenact.hashing import hash_json
 from reenact.labelling.external import EXTERNAL, ExternalSettings, with_command
-from reenact.labelling.shard_work import NewShard, keep_only, make_shards, shard_facts
+from reenact.labelling.shard_work import NewShard, keep_only, make_shards, shard_code, shard_facts
 from reenact.stages.result import StageResult, problem_notes
 
 if TYPE_CHECKING:
@@ -47,6 +47,8 @@ def label_actions(
     The fit is always made: it gives what another backend lacks. `videos` is read by the backends that take labels from
     files beside the videos.
     """
+    import cv2
+
     from reenact.labelling import backends
     from reenact.labelling.label_files import files_digest, grouped
 
@@ -60,7 +62,8 @@ def label_actions(
     labelled, points_by = facts_of_landmarks["shards"], str(facts_of_landmarks.get("backend", ""))
     beside = videos if settings.backend in backends.FILE_BACKENDS else None
     groups = grouped(read_table(frames / "clips.parquet", kind="clips"))
-    base = [hash_code("labelling", "faces"), hash_file(Path(__file__)), settings.plain(), np.__version__, points_by]
+    code = shard_code("corpus/annotations.py", "stages/label_actions.py")
+    base = [code, settings.plain(), np.__version__, cv2.__version__, points_by]
     digests = files_digest(beside, groups)
     names = {shard: f"{shard}-{hash_json([base, labelled[shard], *digests[shard]])[:12]}" for shard in groups}
     tasks = {

@@ -10,9 +10,9 @@ from pydantic import Field
 from reenact.config import Runtime, Settings
 from reenact.corpus.shards import read_rows, read_stage, write_array, write_stage
 from reenact.corpus.tables import read_table
-from reenact.hashing import hash_code, hash_file, hash_json
+from reenact.hashing import hash_json
 from reenact.labelling.external import EXTERNAL, ExternalSettings, with_command
-from reenact.labelling.shard_work import NewShard, keep_only, make_shards, shard_facts
+from reenact.labelling.shard_work import NewShard, keep_only, make_shards, shard_code, shard_facts
 from reenact.labelling.synthetic.models import SyntheticModel
 from reenact.stages.result import StageResult, problem_notes
 
@@ -58,7 +58,8 @@ def label_landmarks(
     beside = videos if settings.backend in backends.FILE_BACKENDS else None
     groups = grouped(read_table(frames / "clips.parquet", kind="clips"))
     facts = backends.backend_facts(settings.backend, settings.synthetic)
-    base = [hash_code("labelling"), hash_file(Path(__file__)), settings.plain(), facts]
+    code = shard_code("corpus/annotations.py", "stages/label_landmarks.py")
+    base = [code, settings.plain(), facts]
     digests = files_digest(beside, groups)
     names = {shard: f"{shard}-{hash_json([*base, *digests[shard]])[:12]}" for shard in groups}
     tasks = {names[shard]: (frames, beside, shard, group, settings) for shard, group in groups.items()}

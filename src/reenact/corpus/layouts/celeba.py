@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from reenact.corpus.layouts.found import FoundClip, LayoutFacts, LayoutOptions
-from reenact.corpus.layouts.names import PICTURE_SUFFIXES
+from reenact.corpus.layouts.names import PICTURE_SUFFIXES, clip_name
 from reenact.corpus.layouts.pictures import STILLS
 from reenact.corpus.layouts.tables import read_words
 from reenact.corpus.layouts.tree import Tree, stem_of
@@ -31,13 +31,13 @@ def find(tree: Tree, options: LayoutOptions) -> Iterator[FoundClip]:
     """A still per picture of the chosen kind, named after its number."""
     identities, splits = _table(tree, _IDENTITIES), _table(tree, _PARTITION)
     for folder in _folders(tree, _chosen(tree, options)):
-        for _, name in tree.having(PICTURE_SUFFIXES, below=folder):
+        for inside, name in tree.having(PICTURE_SUFFIXES, below=folder):
             stem = stem_of(name)
             yield FoundClip(
-                clip=stem,
+                clip=clip_name(stem),
                 identity=f"celeba-{identities[stem]}" if stem in identities else "",
                 kind="still",
-                files=(tree.path(_, name),),
+                files=(tree.path(inside, name),),
                 official_split=_SPLITS.get(splits.get(stem, ""), ""),  # type: ignore[arg-type]
             )
 
