@@ -79,7 +79,7 @@ def test_a_folder_without_settings_is_said(tmp_path: Path) -> None:
         (["run", "--name", "../elsewhere"], 2, "../elsewhere"),
         (["repro", "-S", "train.samples=3"], 2, "params.yaml"),
         (["extract-frames", "--out", "nowhere"], 3, "nowhere"),
-        (["train-guide", "--out", "nowhere"], 3, "Run extract-frames first"),
+        (["label-landmarks", "--out", "nowhere"], 3, "Run extract-frames first"),
         (["render-clips", "-S", "render_clips.identities=1", "--out", "a-file"], 6, "a-file"),
         (["compare", "--out", "/proc/nowhere"], 1, "/proc/nowhere"),
     ],
