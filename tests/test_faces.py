@@ -1,5 +1,5 @@
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
@@ -28,6 +28,7 @@ def test_flip_twice_is_identity():
     assert np.allclose(outer_eye_distance(flip_landmarks(points)), outer_eye_distance(points))
 
 
+@settings(deadline=None)
 @given(angles)
 def test_rotation_agrees_with_scipy_and_is_undone_by_pose_of(pose):
     matrix = rotation(np.array(pose))
@@ -35,6 +36,7 @@ def test_rotation_agrees_with_scipy_and_is_undone_by_pose_of(pose):
     assert np.allclose(pose_of(matrix), pose, atol=1e-6)
 
 
+@settings(deadline=None)
 @given(angles)
 def test_mirroring_the_points_mirrors_the_pose(pose):
     mirror = np.diag([-1.0, 1.0, 1.0])
