@@ -22,6 +22,7 @@ from reenact.corpus.layouts.inspection import as_text, inspect_folder
 from reenact.corpus.layouts.names import clip_name
 from reenact.corpus.layouts.tree import walk
 from reenact.corpus.layouts.w300vw import PARTS
+from reenact.corpus.packs import write_pack
 from reenact.corpus.shards import read_rows
 from reenact.corpus.tables import read_table, write_table
 from reenact.corpus.video import open_video
@@ -393,6 +394,16 @@ def huge_png() -> bytes:
     data = bytearray(picture())
     data[16:24] = (60_000).to_bytes(4, "big") * 2
     return bytes(data)
+
+
+def test_a_pack_that_was_written_anew_is_read_anew(tmp_path: Path) -> None:
+    path = tmp_path / "a.zip"
+    for shades in ((10,), (20, 30)):
+        write_pack(path, [(f"{n}.png", picture(shade)) for n, shade in enumerate(shades)])
+        with open_video(path) as video:
+            assert [int(frame[0, 0, 0]) for frame in video] == list(shades)
+    with pytest.raises(BadInput, match=r"no picture 2\.png"), open_video(path, "2.png"):
+        pass
 
 
 def test_damaged_pictures_keep_the_numbers_of_the_others(tmp_path: Path) -> None:

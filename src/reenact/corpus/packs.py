@@ -10,6 +10,7 @@ import zipfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import cv2
@@ -63,16 +64,22 @@ class Pack:
 def open_pack(path: Path, member: str = "") -> Iterator[Pack]:
     """Open a pack for all its pictures or one; raises BadInput for a damaged pack or a missing member."""
     try:
-        archive = zipfile.ZipFile(path)
+        facts = path.stat()
+        archive = _archive(path, facts.st_ino, facts.st_mtime_ns, facts.st_size)
     except FileNotFoundError:
         raise BadInput(f"{path}: there is no such file.") from None
     except (zipfile.BadZipFile, OSError, ValueError) as error:
         raise BadInput(f"{path}: this pack of pictures is damaged ({error}). Run fetch-data again.") from None
-    with archive:
-        names = tuple(archive.namelist())
-        if member and member not in names:
-            raise BadInput(f"{path}: there is no picture {member} in it. Run fetch-data again.")
-        yield Pack(path=path, fps=_rate(archive.comment), members=(member,) if member else names, archive=archive)
+    if member and member not in archive.NameToInfo:
+        raise BadInput(f"{path}: there is no picture {member} in it. Run fetch-data again.")
+    members = (member,) if member else tuple(archive.namelist())
+    yield Pack(path=path, fps=_rate(archive.comment), members=members, archive=archive)
+
+
+@lru_cache(maxsize=2)
+def _archive(path: Path, _file: int, _changed: int, _size: int) -> zipfile.ZipFile:
+    """Kept open: of thousands of stills in a pack one after another is asked for, and each reads the same directory."""
+    return zipfile.ZipFile(path)
 
 
 def decode_picture(data: bytes, where: str) -> Image:
