@@ -511,6 +511,7 @@ def test_what_was_fetched_can_be_fetched_from(tmp_path: Path, clip: bytes) -> No
     put(tmp_path / "in", pickle.dumps({"a": np.ones(17)}), "aus_openface.pkl")
     fetched(tmp_path / "in", tmp_path / "a")
     row = fetched(tmp_path / "a", tmp_path / "b").loc["a"]
+    assert (tmp_path / "b" / row["file"]).stat().st_nlink == 1, "what is not drawn is copied"
     assert actions_of(tmp_path / "b", row) is not None
     with open_video(tmp_path / "b" / row["file"], row["member"]) as video:
         assert len(list(video)) == 1

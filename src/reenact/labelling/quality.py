@@ -1,4 +1,4 @@
-"""What a frame's picture says about its own worth: the quality columns of `frames/SHARD/frames.parquet`.
+"""What a frame's picture says about its own worth: the quality columns of `frames/SHARD/rows.parquet`.
 
 Columns (float32, beside `score`, the detector's):
     blur        0 sharp .. 1 blurred, of the face at 64 px (Crete and others 2007); enlarged faces are blurred ones

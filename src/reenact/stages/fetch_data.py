@@ -64,7 +64,7 @@ def fetch_data(*, videos: Path | str, out: Path, settings: FetchDataSettings) ->
     notes = [_note("", skipped.file, skipped.reason) for skipped in material.skipped]
     with atomic_folder(Path(out)) as folder:
         if (material.folder / "clips.parquet").exists():
-            layout, rows = "rendered", list(_rendered(material.folder, folder, link=settings.link != "copy"))
+            layout, rows = "rendered", list(_rendered(material.folder, folder, link=settings.link))
         else:
             layout, rows, noted = _found(material.folder, folder, settings)
             notes += noted
@@ -87,12 +87,13 @@ def fetch_data(*, videos: Path | str, out: Path, settings: FetchDataSettings) ->
     )
 
 
-def _rendered(videos: Path, folder: Path, *, link: bool) -> Iterator[dict[str, Any]]:
+def _rendered(videos: Path, folder: Path, *, link: str) -> Iterator[dict[str, Any]]:
     """A folder that is in our form already; what stands in its table comes along."""
     table = read_table(videos / "clips.parquet", kind="videos").sort_values("clip")
     for values in table.to_dict("records"):
         row: dict[str, Any] = {str(name): value for name, value in values.items()}
         file = videos / row["file"]
+        linked = link == "hard" or (link == "auto" and row.get("source") == "rendered")
         for name in (row["file"], *str(row.get("annotation", "")).split()):
             if problem := problem_with(str(name)) or ("" if (videos / name).is_file() else "there is no such file"):
                 raise BadInput(
@@ -103,7 +104,7 @@ def _rendered(videos: Path, folder: Path, *, link: bool) -> Iterator[dict[str, A
         beside = [path for path in (file.with_suffix(".truth.npz"), file.with_suffix(".scene.json")) if path.exists()]
         for path in (file, *beside, *labels):
             if not (folder / path.relative_to(videos)).exists():
-                copy(path, folder / path.relative_to(videos), link=link)
+                copy(path, folder / path.relative_to(videos), link=linked)
         if not row.get("member"):
             row |= {"sha256": hash_file(folder / row["file"]), "bytes": (folder / row["file"]).stat().st_size}
         yield {"kind": "video", "layout": "rendered", **row}
