@@ -239,7 +239,7 @@ import face_videos
 from reenact.config import Runtime
 from reenact.labelling import backends, guarded
 from test_extraction import chain
-guarded.guarded_processes = lambda *_, **__: nullcontext(guarded.ThisProcess())
+guarded.guarded_processes = lambda *_, **__: nullcontext(face_videos.ThisProcess())
 backends.detector = lambda *_: face_videos.SquareDetector()
 class Stuck(face_videos.SquarePredictor):
     def __call__(self, gray, box):

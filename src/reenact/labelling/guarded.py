@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from reenact.errors import ReenactError
 from reenact.process import end_with_parent
@@ -24,35 +24,6 @@ Beat = Callable[[], None]
 _BEAT = 0.5  # s between two signs of life, at least
 _START = 60.0  # s that a worker may need until it has loaded what its first task stands on
 _TRIES = 2  # of a task whose worker died: memory may have run out through another one's fault
-
-
-class Workers(Protocol):
-    """Where tasks are done."""
-
-    def map(
-        self,
-        function: Callable[[Task, Beat], Result],
-        tasks: Sequence[Task],
-        lost: Callable[[Task, str], Result] | None = None,
-    ) -> Iterator[Result]:
-        """Results in the order of the tasks. `function(task, beat)` calls `beat` whenever it got on.
-
-        `lost(task, why)` gives the result of a task that hung or died; without it such a task is an error.
-        """
-
-
-class ThisProcess:
-    """Tasks one after another in this process, unguarded: where nothing comes from outside."""
-
-    def map(
-        self,
-        function: Callable[[Task, Beat], Result],
-        tasks: Sequence[Task],
-        lost: Callable[[Task, str], Result] | None = None,
-    ) -> Iterator[Result]:
-        """See Workers."""
-        for task in tasks:
-            yield function(task, _nothing)
 
 
 @dataclass
@@ -76,7 +47,10 @@ class GuardedProcesses:
         tasks: Sequence[Task],
         lost: Callable[[Task, str], Result] | None = None,
     ) -> Iterator[Result]:
-        """See Workers."""
+        """Results in the order of the tasks. `function(task, beat)` calls `beat` whenever it got on.
+
+        `lost(task, why)` gives the result of a task that hung or died; without it such a task is an error.
+        """
         waiting = deque(enumerate(tasks))
         tries = dict.fromkeys(range(len(tasks)), 0)
         done: dict[int, Result] = {}
@@ -160,7 +134,7 @@ class GuardedProcesses:
 
 
 @contextmanager
-def guarded_processes(count: int, *, patience: float) -> Iterator[Workers]:
+def guarded_processes(count: int, *, patience: float) -> Iterator[GuardedProcesses]:
     """A pool of `count` workers for one stage; patience: seconds without a beat after which a worker is stopped."""
     pool = GuardedProcesses(count, patience)
     try:
@@ -209,7 +183,3 @@ def _cause(code: int | None) -> str:
 
 def _refuse(task: object, why: str) -> Any:
     raise ReenactError(f"A worker process {why} Run the same command again: what is done is kept.")
-
-
-def _nothing() -> None:
-    pass

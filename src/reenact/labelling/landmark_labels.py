@@ -1,6 +1,6 @@
 """Landmarks of clips, by whichever backend the settings name: one small function each."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -43,9 +43,6 @@ class LandmarkLabels:
     found: NDArray[np.bool_]
     problem: str = ""
     solid: SolidLabels | None = None
-
-
-LandmarkBackend = Callable[[Sequence[ClipFrames]], Iterable[LandmarkLabels]]
 
 
 def by_predictor(
