@@ -18,6 +18,7 @@ from reenact.corpus.corpus import Corpus
 from reenact.corpus.shards import read_rows
 from reenact.corpus.tables import read_table
 from reenact.hashing import hash_tree
+from reenact.labelling import clip_store
 from reenact.labelling.backend import Box
 from reenact.labelling.crops import Crop, cut_out, steady_crops
 from reenact.labelling.cuts import CutFinder
@@ -227,6 +228,22 @@ def test_fetch_names_people_by_folder_and_reads_their_source(tmp_path: Path) -> 
     original, brought = tmp_path / "in" / "carl.mp4", tmp_path / "out" / "carl.mp4"
     assert brought.read_bytes() == original.read_bytes()
     assert brought.stat().st_ino != original.stat().st_ino  # nothing done to ours may reach the person's own file
+
+
+@pytest.mark.usefixtures("square_faces")
+def test_a_video_that_can_be_read_only_once_is_set_aside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    videos = fetch(tmp_path, 2)
+    gone = read_table(videos / "clips.parquet", kind="videos")["clip"].iloc[0]
+    read = clip_store.numbered_frames
+    monkeypatch.setattr(
+        clip_store,
+        "numbered_frames",
+        lambda video, task, beat: () if task.row["clip"] == gone else read(video, task, beat),
+    )
+    chain(videos, tmp_path, ONE)
+    assert gone not in set(read_table(tmp_path / "frames" / "clips.parquet", kind="clips")["clip"])
+    notes = read_table(tmp_path / "frames" / "quarantine.parquet", kind="quarantine").set_index("clip")["reason"]
+    assert "could not be read a second time" in notes[gone]
 
 
 # Goes on until the first shard is done, and then never ends.

@@ -1,4 +1,6 @@
 import json
+import os
+import time
 
 import numpy as np
 import pandas as pd
@@ -9,7 +11,7 @@ from reenact.corpus.corpus import Corpus
 from reenact.corpus.shards import frame_writer, open_frames, read_stage, write_array, write_stage
 from reenact.corpus.tables import read_table, write_table
 from reenact.errors import BadInput, NewerFormat
-from reenact.labelling.shard_work import new_shard, shard_facts
+from reenact.labelling.shard_work import missing_shards, new_shard, shard_facts
 
 
 def smooth_images(count, side=32):
@@ -53,6 +55,15 @@ def test_two_who_make_the_same_shard_are_as_good_as_one(tmp_path):
     for folder in (tmp_path / "out", store):
         assert [path.name for path in folder.iterdir()] == ["a"]
         assert shard_facts(folder, "a") is not None
+
+
+def test_what_killed_runs_left_in_the_store_goes_after_a_day(tmp_path):
+    store = tmp_path / "store"
+    for name, age in (("old", 2 * 86400), ("young", 60)):
+        (store / f".making-{name}").mkdir(parents=True)
+        os.utime(store / f".making-{name}", times=(time.time() - age,) * 2)
+    assert missing_shards(tmp_path / "out", ["a"], store=store) == ["a"]
+    assert [path.name for path in store.iterdir()] == [".making-young"]
 
 
 def test_a_table_of_another_kind_or_a_newer_format_or_damaged_is_refused(tmp_path):

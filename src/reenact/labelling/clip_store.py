@@ -38,9 +38,21 @@ def store_shard(work: tuple[Path, Path | None, str, list[tuple[ClipTask, Tracked
                         start = len(writer)
                         table = _store_clips(task, tracked, lane, writer, beat)
                         frame_rows.append(table)
-                        rows += _clip_rows(task, tracked, lane, name, start, table)
-            write_rows(out, shard.name, pd.concat(frame_rows, ignore_index=True), kind="frames")
+                        made = _clip_rows(task, tracked, lane, name, start, table)
+                        rows += [row for row in made if row["count"]]
+                        quarantine += [_unread(row) for row in made if not row["count"]]
+            write_rows(
+                out,
+                shard.name,
+                pd.concat([one for one in frame_rows if len(one)] or frame_rows, ignore_index=True),
+                kind="frames",
+            )
         shard.facts |= {"clips": rows, "quarantine": quarantine}
+
+
+def _unread(row: dict[str, Any]) -> dict[str, str]:
+    reason = f"{row['file']}: the frames of {row['clip']} could not be read a second time. Copy the file again."
+    return {"clip": row["clip"], "file": row["file"], "stage": STAGE, "reason": reason}
 
 
 def _store_clips(task: ClipTask, tracked: Tracked, lane: list[Named], writer: Any, beat: Beat) -> pd.DataFrame:

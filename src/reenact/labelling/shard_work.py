@@ -9,10 +9,11 @@ import json
 import multiprocessing
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -27,6 +28,7 @@ from reenact.progress import progress
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 _BESIDE = ".making-"
+_ABANDONED = 24 * 3600.0  # s since anything changed in it
 
 
 @dataclass
@@ -63,6 +65,8 @@ def missing_shards(folder: Path, names: Iterable[str], *, store: Path | None = N
         (folder / "stage.json").unlink(missing_ok=True)
         for left in folder.glob(f"{_BESIDE}*"):
             shutil.rmtree(left, ignore_errors=True)
+    if store is not None:
+        _sweep(store)
     lacking = []
     for name in dict.fromkeys(names):
         if shard_facts(folder, name) is None:
@@ -155,6 +159,14 @@ def _place(origin: Path, folder: Path, name: str) -> None:
         _take_name(temporary, folder, name)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _sweep(store: Path) -> None:
+    """Remove what killed runs left half written; what others are writing just now is younger."""
+    for left in store.glob(f"{_BESIDE}*"):
+        with suppress(OSError):
+            if time.time() - left.stat().st_mtime > _ABANDONED:
+                shutil.rmtree(left, ignore_errors=True)
 
 
 def _take_name(temporary: Path, folder: Path, name: str) -> None:
