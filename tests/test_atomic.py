@@ -1,9 +1,11 @@
 import errno
 import json
+import subprocess
+import sys
 
 import pytest
 
-from reenact.atomic import atomic_file, atomic_folder, storage_errors, write_json
+from reenact.atomic import alone_in, atomic_file, atomic_folder, storage_errors, write_json
 from reenact.errors import StorageError
 
 
@@ -60,3 +62,13 @@ def test_the_real_full_device_is_a_storage_error(tmp_path):
     ):
         full.write("x")
         full.flush()
+
+
+def test_a_second_process_is_kept_out_of_a_folder_until_the_first_ends(tmp_path):
+    code = "import sys, pathlib; from reenact.atomic import alone_in\nwith alone_in(pathlib.Path(sys.argv[1])): pass"
+    second = [sys.executable, "-c", code, str(tmp_path / "frames")]
+    with alone_in(tmp_path / "frames"):
+        refused = subprocess.run(second, capture_output=True, text=True, check=False)
+    assert "frames: another process is at work here" in refused.stderr
+    assert subprocess.run(second, check=False).returncode == 0
+    assert list((tmp_path / "frames").iterdir()) == []

@@ -52,3 +52,13 @@ def test_yaml_lists_become_tuples_and_settings_are_frozen():
 def test_plain_round_trip():
     outer = Outer(inner=Inner(names=("a",)))
     assert Outer.parse(outer.plain(), where="x") == outer
+
+
+def test_a_missing_key_is_said_without_repeating_the_whole_block():
+    class Needed(Settings):
+        source: str
+
+    with pytest.raises(SettingsError) as caught:
+        Needed.parse({"other": "x" * 50}, where="faces.yaml")
+    assert "faces.yaml.source: Field required" in str(caught.value)
+    assert "xxx" not in str(caught.value)

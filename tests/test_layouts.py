@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import shlex
 import zipfile
 from pathlib import Path
 
@@ -633,3 +634,23 @@ def test_excluded_frames_are_not_stored(tmp_path: Path) -> None:
         put(tmp_path / "in", still(frame), f"ana/{number}.png")
     put(tmp_path / "in", "ana 6-7\nana/0.png\n", "without.txt")
     assert extracted(tmp_path / "in", tmp_path, exclude="without.txt")["count"].to_dict() == {"ana": 5}
+
+
+def test_recommended_settings_can_be_pasted_whatever_the_folder_is_called(tmp_path: Path, clip: bytes) -> None:
+    from reenact.params import read_raw
+
+    (tmp_path / "params.yaml").write_text("profile: demo\n")
+    for name in ("2021", "no", "my #1 videos: it's", "Ana Böhm", "[x]"):
+        put(tmp_path / name, clip, "ben.mp4")
+        seen = inspect_folder(tmp_path / name, name=name)
+        last = as_text(seen).rpartition("use:")[2]
+        flag, setting = shlex.split(last)
+        assert flag == "-S"
+        assert read_raw(tmp_path / "params.yaml", overrides=[setting])["fetch_data"]["videos"] == name
+
+
+def test_a_source_file_in_a_persons_folder_is_not_called_unknown(tmp_path: Path, clip: bytes) -> None:
+    put(tmp_path, clip, "ana/1.mp4", "ben/1.mp4")
+    assert "licence     not known" in as_text(inspect_folder(tmp_path))
+    put(tmp_path, "licence: CC0\n", "ana/source.yaml")
+    assert "licence     as source.yaml says" in as_text(inspect_folder(tmp_path))

@@ -471,3 +471,11 @@ def test_the_stage_takes_an_archive_and_tells_what_was_left_out(tmp_path: Path) 
     quarantine = read_table(tmp_path / "videos/quarantine.parquet", kind="quarantine")
     assert "leads out of the folder" in quarantine["reason"].item()
     assert read_table(tmp_path / "videos/clips.parquet", kind="videos")["identity"].item() == "ana"
+
+
+def test_another_yaml_file_is_no_pointer_and_is_told_so_in_one_line(tmp_path: Path) -> None:
+    other = tmp_path / "params.yaml"
+    other.write_text("profile: demo\nfetch_data: {videos: x}\n")
+    with pytest.raises(SettingsError, match=r"params\.yaml: expected a line like `source: ") as caught:
+        materialise(str(other), SourceSettings(cache=str(tmp_path / "cache")))
+    assert "\n" not in str(caught.value)

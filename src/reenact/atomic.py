@@ -1,6 +1,7 @@
 """Write beside the final name and move there at the end: a killed process leaves nothing that looks finished."""
 
 import errno
+import fcntl
 import json
 import os
 import shutil
@@ -73,6 +74,29 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, value: Any) -> None:
     """Write JSON atomically, keys sorted so that equal contents are equal files."""
     write_text(path, json.dumps(value, indent=1, sort_keys=True) + "\n")
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Keep a second process out of a folder; raises StorageError where one is at work there.
+
+    The folder itself is locked, so no file is left, and the lock ends with the process, however that ends.
+    """
+    with storage_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        handle = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise StorageError(
+                f"{folder}: another process is at work here. Wait for its end, or name another folder (--out)."
+            ) from None
+        except OSError:
+            pass  # some network file systems have no locks
+        yield
+    finally:
+        os.close(handle)
 
 
 @contextmanager

@@ -48,7 +48,7 @@ def _sentences(model: type[BaseModel], error: ValidationError, where: str) -> It
             known = list(_fields_at(model, mistake["loc"][:-1]))
             yield f"{name}: unknown setting{nearest(path[-1], known)}"
         else:
-            yield f"{name}: {_said(mistake['msg'])} (got {_shown(mistake['input'])!r})"
+            yield f"{name}: {_said(mistake['msg'])}{_found(mistake['input'])}"
 
 
 def _said(message: str) -> str:
@@ -56,8 +56,10 @@ def _said(message: str) -> str:
     return message.removeprefix("Value error, ").replace("a valid tuple", "a list")
 
 
-def _shown(value: Any) -> Any:
-    return list(value) if isinstance(value, tuple) else value
+def _found(value: Any) -> str:
+    if isinstance(value, Mapping):  # a whole block, where a key is missing or two don't go together
+        return ""
+    return f" (got {list(value) if isinstance(value, tuple) else value!r})"
 
 
 def _fields_at(model: type[BaseModel], path: Iterable[int | str]) -> Iterable[str]:

@@ -34,15 +34,16 @@ def progress(items: Iterable[Item], label: str, *, total: int | None = None, eve
     if total is None and hasattr(items, "__len__"):
         total = len(items)  # type: ignore[arg-type]
     start = last = time.monotonic()
-    count = 0
+    count, said = 0, -1
     for item in items:
         yield item
         count += 1
         now = time.monotonic()
         if now - last >= every:
-            last = now
+            last, said = now, count
             _report(label, count, total, now - start)
-    _report(label, count, total, time.monotonic() - start)
+    if said != count:
+        _report(label, count, total, time.monotonic() - start)
 
 
 def _report(label: str, count: int, total: int | None, seconds: float) -> None:

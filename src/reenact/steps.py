@@ -7,13 +7,14 @@ typed settings and calls the stage. So command line, DVC and Kubeflow differ in 
 import os
 import time
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from importlib import import_module
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from reenact.atomic import storage_errors
+from reenact.atomic import alone_in, storage_errors
 from reenact.errors import ReenactError, SettingsError
 from reenact.hashing import hash_code, hash_file, hash_json
 from reenact.params import RENDERED, Params, settings_class
@@ -183,7 +184,9 @@ def run_step(
     event("step", name=name, state="running")
     start = time.monotonic()
     try:
-        result = call_stage(stage, out=out, told=told, folders=folders, chosen=chosen, store=store)
+        # Unfinished shards of an earlier process are cleared away, so there must be no other one.
+        with alone_in(out) if STEPS[stage].sharded else nullcontext():
+            result = call_stage(stage, out=out, told=told, folders=folders, chosen=chosen, store=store)
     except BaseException as error:
         reason = str(error) if isinstance(error, ReenactError) else f"{type(error).__name__}: {error}"
         code = error.exit_code if isinstance(error, ReenactError) else 1

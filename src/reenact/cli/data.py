@@ -34,7 +34,10 @@ def inspect(
     """Say what data is there, what is missing, under which licence it stands, and which settings to use."""
     from reenact.corpus.layouts.inspection import as_text, inspect_folder
 
-    seen = inspect_folder(_here(source).folder, layout, name=source)
+    material = _here(source)
+    for one in material.skipped:
+        typer.echo(one.reason, err=True)
+    seen = inspect_folder(material.folder, layout, name=source)
     typer.echo(json.dumps({**asdict(seen), "settings": seen.settings()}, indent=1) if as_json else as_text(seen))
 
 

@@ -15,7 +15,7 @@ STAGE = "extract_frames"  # as quarantine and results name it
 class ExtractFramesSettings(Settings):
     """Size and storage of the crops, and how faces are found."""
 
-    size: int = Field(default=128, ge=16)  # side of the stored crops in pixels
+    size: int = Field(default=128, ge=16, le=4096)  # side of the stored crops in pixels
     codec: Literal["raw", "jpeg"] = "raw"
     quality: int = Field(default=95, ge=1, le=100)  # of jpeg
     every: int = Field(default=1, ge=1)  # take every n-th frame

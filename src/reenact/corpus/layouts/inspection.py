@@ -1,10 +1,14 @@
 """What a folder holds, counted cheaply, for a person who decides how to use it."""
 
 import hashlib
+import json
+import shlex
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+import yaml
 
 from reenact.corpus.layouts.catalogue import candidates, choose, layout_named
 from reenact.corpus.layouts.found import FoundClip, LayoutFacts, LayoutOptions
@@ -34,10 +38,11 @@ class Inspection:
     labels: dict[str, int]  # clips by what the data set brings
     facts: LayoutFacts
     broken: tuple[str, ...]
+    stated: bool  # a source.yaml lies there
 
     def settings(self) -> tuple[str, ...]:
         """What to run with."""
-        return tuple(dict.fromkeys((f"fetch_data.videos={self.folder}", *self.facts.settings)))
+        return tuple(dict.fromkeys((f"fetch_data.videos={_as_yaml(self.folder)}", *self.facts.settings)))
 
 
 def inspect_folder(
@@ -70,6 +75,7 @@ def inspect_folder(
         labels=_labels(found),
         facts=module.facts(tree, options),
         broken=tuple(printable(path) for path in tree.broken),
+        stated=bool(tree.named("source.yaml")),
     )
 
 
@@ -113,6 +119,7 @@ def as_text(seen: Inspection) -> str:
             else f" (estimated from {seen.asked} of {videos} videos)"
         )
     words = {"video": "video", "frames": "image sequence", "still": "still"}
+    unstated = "as source.yaml says" if seen.stated else "not known: say it in source.yaml"
     labels = [f"{name} of {_counted(count, 'clip')}" for name, count in seen.labels.items()]
     lines = [
         f"{seen.folder}: {seen.title}, layout {seen.layout}{also}",
@@ -121,7 +128,7 @@ def as_text(seen: Inspection) -> str:
         f"  frames      {seen.frames:,}{how}",
         f"  splits      {', '.join(f'{name} {count:,} identities' for name, count in seen.splits.items()) or 'none'}",
         f"  labels      {', '.join(labels) or 'none'}",
-        f"  licence     {seen.facts.licence or 'not known: say it in source.yaml'}",
+        f"  licence     {seen.facts.licence or unstated}",
     ]
     for title, sentences in (
         ("missing or not read", seen.facts.missing),
@@ -130,7 +137,16 @@ def as_text(seen: Inspection) -> str:
         ("can't be opened", seen.unreadable[:10]),
     ):
         lines += [f"  {title}:", *(f"    {sentence}" for sentence in sentences)] if sentences else []
-    return "\n".join([*lines, "  use:", *(f"    -S {setting}" for setting in seen.settings())])
+    return "\n".join([*lines, "  use:", *(f"    -S {shlex.quote(setting)}" for setting in seen.settings())])
+
+
+def _as_yaml(text: str) -> str:
+    """The text as the value of a setting: in quotes where YAML would read something else in it."""
+    try:
+        plain = yaml.safe_load(text) == text
+    except yaml.YAMLError:
+        plain = False
+    return text if plain else json.dumps(text, ensure_ascii=False)
 
 
 def _counted(count: int, word: str) -> str:

@@ -25,10 +25,10 @@ def read_pointer(path: Path) -> Pointer:
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise BadInput(f"{path}: can't be read ({error.strerror}). Check fetch_data.videos.") from None
+        raise BadInput(f"{path}: can't be read ({error.strerror}). Name a file with a line `source: ...`.") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path}: this is not YAML ({' '.join(str(error).split())}).") from None
-    if not isinstance(values, Mapping):
+    if not isinstance(values, Mapping) or "source" not in values:
         raise SettingsError(f"{path}: expected a line like `source: s3://bucket/prefix`.")
     pointer = Pointer.parse(values, where=str(path))
     if pointer.source.lower().endswith(POINTER_SUFFIXES):
