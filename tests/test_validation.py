@@ -263,7 +263,7 @@ def test_licences_for_research_are_known_by_their_words(licence):
 def test_required_rights_that_are_missing_stop_the_run_and_name_the_clips(tmp_path):
     fake = Fake()
     fake.clips.loc[3, "licence"] = "unknown"
-    fake.clips.loc[4, "consent"] = "False"  # `consent: false` in source.yaml
+    fake.clips.loc[4, "consent"] = "unknown"
     arguments = fake.write(tmp_path)
     required = ValidateDataSettings.parse(
         {**SETTINGS.plain(), "require_rights": ["licence", "consent", "contact"]}, where="validate_data"
@@ -276,9 +276,10 @@ def test_required_rights_that_are_missing_stop_the_run_and_name_the_clips(tmp_pa
     assert failed.loc["contact: known", "observed"] == "16 of 16 differ"
 
 
-def test_withdrawn_consent_stops_the_run_whatever_is_required(tmp_path):
+@pytest.mark.parametrize("consent", ["withdrawn 2025-03-01", "no", "False"])  # `consent: no` in source.yaml is False
+def test_consent_that_is_not_given_stops_the_run_whatever_is_required(tmp_path, consent):
     fake = Fake()
-    fake.clips.loc[6, "consent"] = "withdrawn 2025-03-01"
+    fake.clips.loc[6, "consent"] = consent
     with pytest.raises(ValidationFailed, match="p06"):
         validate_data(**fake.write(tmp_path))
 

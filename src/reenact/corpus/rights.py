@@ -33,12 +33,13 @@ def stated(values: pd.Series) -> pd.Series:
 
 def given(consent: pd.Series) -> pd.Series:
     """Whether each consent was given: something is stated, and it is no refusal."""
-    return stated(consent) & ~_plain(consent).isin(_NOT_GIVEN) & ~taken_back(consent)
+    return stated(consent) & ~taken_back(consent)
 
 
 def taken_back(consent: pd.Series) -> pd.Series:
     """Whether each consent was refused or withdrawn: such a clip may not be used, whatever is required."""
-    return _plain(consent).str.contains(_TAKEN_BACK)
+    plain = _plain(consent)
+    return plain.str.contains(_TAKEN_BACK) | plain.isin(_NOT_GIVEN)
 
 
 def strictness(licence: str) -> str:

@@ -26,7 +26,7 @@ class ExtractFramesSettings(Settings):
     crop_scale: float = Field(
         default=2.5, ge=1, le=10
     )  # side of the crop in sizes of the landmarks' box, as in seed 000
-    patience: float = Field(default=60.0, gt=0)  # s without a new frame after which a video is given up
+    patience: float = Field(default=25.0, gt=0)  # s without a new frame after which a video is given up
     backend: str = "dlib"  # or synthetic: dlib's detector finds a face, the network follows it at any turn
     synthetic: SyntheticModel = SyntheticModel()
     detect: DetectSettings = DetectSettings()

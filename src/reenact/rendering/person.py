@@ -21,6 +21,7 @@ SKINS = (
     (190, 134, 96),
     (160, 110, 78),
     (128, 88, 64),
+    (96, 66, 50),
 )
 HAIRS = ((28, 24, 24), (48, 33, 26), (78, 52, 35), (112, 76, 48), (160, 120, 74), (204, 170, 116), (132, 62, 34),
          (150, 148, 146), (204, 202, 198))  # fmt: skip
@@ -95,7 +96,7 @@ def _plain(value: Any) -> Any:
 def invent_person(rng: np.random.Generator, *, honest: bool = True) -> Person:
     """Draw a person; `honest` departs from the shape model: residuals, uneven and non-linear action units."""
     modes = len(shape_model().identity)
-    skin = _between(rng, SKINS, 0.9, (0.17, 0.19, 0.18, 0.16, 0.13, 0.10, 0.07)) * (
+    skin = _between(rng, SKINS, 0.9, (0.15, 0.18, 0.17, 0.16, 0.13, 0.10, 0.07, 0.04)) * (
         rng.uniform(0.95, 1.04) + rng.uniform(-0.015, 0.015, 3)
     )
     # Dark skin goes with dark or grey hair, as a rule in life; light brows on it are also what detectors miss.

@@ -9,11 +9,11 @@ import numpy as np
 from reenact.config import Runtime, Settings
 from reenact.corpus.shards import read_array, read_rows, read_stage, write_array, write_stage
 from reenact.corpus.tables import read_table
-from reenact.hashing import hash_code, hash_file, hash_json
+from reenact.hashing import hash_json
 from reenact.labelling.external import ExternalSettings, with_command
 from reenact.labelling.segments.masks import MaskSettings
 from reenact.labelling.segments.onnx import OnnxSettings
-from reenact.labelling.shard_work import NewShard, keep_only, make_shards, missing_shards, shard_facts
+from reenact.labelling.shard_work import NewShard, keep_only, make_shards, missing_shards, shard_code, shard_facts
 from reenact.stages.result import StageResult, problem_notes
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def label_segments(
         settings = settings.model_copy(update={"external": external})
     clips = read_table(frames / "clips.parquet", kind="clips")
     groups = grouped(clips)
-    base = [hash_code("labelling"), hash_file(Path(__file__)), settings.chosen()]
+    base = [shard_code("stages/label_segments.py"), settings.chosen()]
     names = {
         shard: f"{shard}-{hash_json([*base, labelled[shard], _masks(group, settings)])[:12]}"
         for shard, group in groups.items()

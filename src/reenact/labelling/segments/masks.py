@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reenact.config import Settings
+from reenact.corpus.packs import picture_size
 from reenact.errors import BadInput, SettingsError
 from reenact.hashing import hash_file, hash_json
 from reenact.labelling.clip_frames import ClipFrames
@@ -116,8 +117,12 @@ def _read_array(path: Path) -> Callable[[int], Mask | None]:
 
 
 def _read_picture(path: Path) -> Mask:
-    mask = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
-    if mask is None or max(mask.shape) > _LARGEST:
+    data = path.read_bytes()
+    # The header first: a decoder takes memory for whatever it claims.
+    claimed = picture_size(data)
+    fits = claimed is not None and min(claimed) > 0 and max(claimed) <= _LARGEST
+    mask = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED) if fits else None
+    if mask is None:
         raise BadInput(f"{path}: can't be read as a picture.")
     # A palette's colours arrive here in place of its numbers.
     if mask.dtype != np.uint8 or mask.ndim != 2:

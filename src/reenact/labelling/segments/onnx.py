@@ -71,7 +71,7 @@ class OnnxSegments:
             )
         classes = scores[0].argmax(axis=0).astype(np.uint8)
         return self._settings.classes.segments(
-            np.asarray(cv2.resize(classes, (SIDE, SIDE), interpolation=cv2.INTER_NEAREST))
+            np.asarray(cv2.resize(classes, (SIDE, SIDE), interpolation=cv2.INTER_NEAREST_EXACT))
         )
 
 

@@ -19,6 +19,6 @@ def program_segments(clips: Sequence[ClipFrames], settings: ExternalSettings) ->
     for clip in clips:
         rows = said[start : start + len(clip)]
         start += len(clip)
-        yield np.stack([cv2.resize(one, (SIDE, SIDE), interpolation=cv2.INTER_NEAREST) for one in rows]).astype(
+        yield np.stack([cv2.resize(one, (SIDE, SIDE), interpolation=cv2.INTER_NEAREST_EXACT) for one in rows]).astype(
             np.uint8
         )
