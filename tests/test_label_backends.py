@@ -485,8 +485,6 @@ def test_units_of_a_program_reach_the_corpus_and_its_failure_names_the_setting(
         with_actions(folders, backend="external", external=failing)
     with pytest.raises(SettingsError, match=r"label_actions\.external\.command: missing.*py_feat_adapter"):
         with_actions(folders, backend="py_feat")
-    with pytest.raises(SettingsError, match=r'label_actions\.backend: no backend "opnface"; did you mean "openface"'):
-        with_actions(folders, backend="opnface")
 
 
 @pytest.mark.parametrize(

@@ -149,3 +149,10 @@ def test_a_file_that_is_no_settings_file_is_refused(tmp_path: Path, text: str) -
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"nowhere\.yaml"):
         load(tmp_path / "nowhere.yaml")
+
+
+@pytest.mark.parametrize("block", ["extract_frames", "label_landmarks", "label_actions"])
+def test_a_backend_that_there_is_not_is_said_before_anything_is_run(block: str) -> None:
+    slip, meant = {"label_actions": ("opnface", "openface")}.get(block, ("dlip", "dlib"))
+    with pytest.raises(SettingsError, match=rf'{block}\.backend: no backend "{slip}"; did you mean "{meant}"'):
+        load(overrides=[f"{block}.backend={slip}"])

@@ -115,7 +115,7 @@ def test_depth_agrees_with_trying_every_triangle_at_every_pixel() -> None:
     both = np.isfinite(seen.depth) & np.isfinite(expected)
     assert (np.isfinite(seen.depth) == np.isfinite(expected)).mean() > 0.995
     assert (np.abs(seen.depth[both] - expected[both]) < 1e-3).mean() > 0.995
-    np.testing.assert_allclose(seen.values[both][:, 0], seen.depth[both], atol=1e-4)
+    np.testing.assert_allclose(seen.values[0][both], seen.depth[both], atol=1e-4)
     assert set(np.unique(seen.part)) == {-1, 7}
 
 

@@ -17,7 +17,7 @@ from reenact.corpus.rights import read_rights, strictness
 from reenact.corpus.shards import write_array, write_rows, write_stage
 from reenact.corpus.splits import assign_splits, read_parts
 from reenact.corpus.tables import read_table, write_table
-from reenact.errors import ValidationFailed
+from reenact.errors import BadInput, ValidationFailed
 from reenact.evaluation.data_facts import data_facts
 from reenact.faces.actions import ACTION_UNITS
 from reenact.stages.validate_data import ValidateDataSettings, validate_data
@@ -58,7 +58,7 @@ class Fake:
 
     def write(self, root):
         folders = {name: root / name for name in ("videos", "frames", "landmarks", "actions")}
-        write_table(folders["videos"] / "clips.parquet", self.clips[["clip", "file"]], kind="videos")
+        write_table(folders["videos"] / "clips.parquet", self.clips[["clip", "file", "consent"]], kind="videos")
         write_table(folders["frames"] / "clips.parquet", self.clips, kind="clips")
         write_rows(folders["frames"], "shard-00000", self.frames, kind="frames")
         write_array(folders["frames"], "shard-00000", "frames", self.pictures)
@@ -282,6 +282,19 @@ def test_consent_that_is_not_given_stops_the_run_whatever_is_required(tmp_path, 
     fake.clips.loc[6, "consent"] = consent
     with pytest.raises(ValidationFailed, match="p06"):
         validate_data(**fake.write(tmp_path))
+
+
+def test_frames_of_other_videos_or_of_an_older_consent_are_refused(tmp_path):
+    arguments = Fake().write(tmp_path)
+    table = read_table(arguments["videos"] / "clips.parquet", kind="videos")
+    name = str(table["clip"].iloc[3])
+    for changed in (
+        table.drop(index=3),
+        table.assign(consent=table["consent"].where(table["clip"] != name, "withdrawn")),
+    ):
+        write_table(arguments["videos"] / "clips.parquet", changed, kind="videos")
+        with pytest.raises(BadInput, match=rf"made of other videos .*\({name}\).*Run extract_frames"):
+            validate_data(**arguments)
 
 
 def test_the_page_shows_the_worst_frames_of_a_failed_check(tmp_path):

@@ -1,5 +1,6 @@
 """Backends by name, loaded once per process: a model of 100 MB is not read again for every clip."""
 
+from collections.abc import Sequence
 from functools import cache
 
 from reenact.config import nearest
@@ -92,21 +93,16 @@ def landmark_licence(name: str) -> str:
     return _LICENCES.get(name, "")
 
 
-def check_labeller(name: str) -> None:
-    """Raises SettingsError for a landmark backend that there isn't."""
-    if name not in LANDMARK_LABELLERS:
-        raise SettingsError(f'label_landmarks.backend: no backend "{name}"{nearest(name, LANDMARK_LABELLERS)}')
+def known_backend(name: str, names: Sequence[str]) -> str:
+    """The name as it is; for a setting's validator, so that a slip is said before anything is run."""
+    if name not in names:
+        raise ValueError(f'no backend "{name}"{nearest(name, names)}')
+    return name
 
 
 def action_licence(name: str) -> str:
     """What action units of a backend may be used for."""
     return _ACTION_LICENCES.get(name, "")
-
-
-def check_action_labeller(name: str) -> None:
-    """Raises SettingsError for an action unit backend that there isn't."""
-    if name not in ACTION_LABELLERS:
-        raise SettingsError(f'label_actions.backend: no backend "{name}"{nearest(name, ACTION_LABELLERS)}')
 
 
 def _known(name: str) -> None:

@@ -2,9 +2,10 @@
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from reenact.config import Settings
+from reenact.labelling.backends import LANDMARK_BACKENDS, known_backend
 from reenact.labelling.finding import DetectSettings
 from reenact.labelling.synthetic.models import SyntheticModel
 from reenact.labelling.tracking import TrackSettings
@@ -31,3 +32,8 @@ class ExtractFramesSettings(Settings):
     synthetic: SyntheticModel = SyntheticModel()
     detect: DetectSettings = DetectSettings()
     tracks: TrackSettings = TrackSettings()
+
+    @field_validator("backend")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        return known_backend(name, LANDMARK_BACKENDS)

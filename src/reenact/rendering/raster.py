@@ -30,7 +30,7 @@ class Surface:
 
     depth: Single  # (S, S) infinite where nothing is
     part: NDArray[np.int16]  # (S, S) -1 where nothing is
-    values: Single  # (S, S, A) 0 where nothing is
+    values: Single  # (A, S, S) 0 where nothing is
 
 
 def rasterise(meshes: Sequence[Mesh], side: int) -> Surface:
@@ -51,13 +51,13 @@ def rasterise(meshes: Sequence[Mesh], side: int) -> Surface:
     pixel, triangle = pixel[wins], triangle[wins]
     part = np.full(side * side, -1, np.int16)
     part[pixel] = parts[triangle]
-    first = values[faces[triangle, 0]]
-    first += second[wins][:, None] * (values[faces[triangle, 1]] - first) + third[wins][:, None] * (
-        values[faces[triangle, 2]] - first
-    )
-    seen = np.zeros((side * side, values.shape[1]), np.float32)
-    seen[pixel] = first
-    return Surface(nearest.reshape(side, side), part.reshape(side, side), seen.reshape(side, side, -1))
+    second, third = second[wins], third[wins]
+    seen = np.zeros((values.shape[1], side * side), np.float32)
+    for plane, value in zip(seen, np.ascontiguousarray(values.T), strict=True):
+        first, ahead, beyond = (value[corner] for corner in faces.T)
+        change = second * (ahead - first)[triangle] + third * (beyond - first)[triangle]
+        plane[pixel] = first[triangle] + change
+    return Surface(nearest.reshape(side, side), part.reshape(side, side), seen.reshape(-1, side, side))
 
 
 def _covered(

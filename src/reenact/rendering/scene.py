@@ -105,6 +105,8 @@ class Stage:
         rng = np.random.default_rng(surroundings.noise_seed)
         grain = rng.normal(0, surroundings.noise, (size + 64, size + 64, 3))
         self.noise = cv2.GaussianBlur(grain, (0, 0), 0.55).astype(np.float32) * 1.6
+        tint = (surroundings.light_colour * surroundings.exposure).astype(np.float32)
+        self.tint = np.broadcast_to(tint, (size, size, 3)).copy()
 
     def head(self, motion: Motion, frame: int, own_frame: int) -> Head:
         """The posed head: action units and pose of `motion`, placement of the clip itself."""
@@ -154,7 +156,7 @@ class Stage:
         covered = np.zeros(seen.part.shape, np.uint8)
         cv2.fillPoly(covered, [fixed(outline, factor)], (1,), cv2.LINE_8, 4)
         covers = (seen.part == SKIN_PART) | (seen.part < 0)
-        np.copyto(picture, dressed, where=covers[..., None])
+        cv2.copyTo(dressed, covers.astype(np.uint8), picture)
         seen.part[(covered > 0) & covers] = -1
 
     def _insides(self, head: Head, gaze: Array, factor: float) -> Image:
@@ -164,38 +166,45 @@ class Stage:
 
     def _surface(self, head: Head, seen: Surface, box: tuple[slice, slice], inner: Image, behind: Image) -> Image:
         """Texture, light and folds, for the part of the picture where the head is."""
-        x, y, level, gloss = (np.ascontiguousarray(seen.values[box][..., i]) for i in range(4))
-        texture = cv2.remap(self.texture, x, y, cv2.INTER_LINEAR).astype(np.float32)
+        x, y, level, gloss = (np.ascontiguousarray(plane[box]) for plane in seen.values)
+        texture = cv2.remap(self.texture, x, y, cv2.INTER_LINEAR)
         face = seen.part[box] == FACE_PART
         lost = cv2.remap(moving(head), x / 2 - 0.25, y / 2 - 0.25, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
         level = level * np.where(face, 1.0 - lost, 1.0)
         level[seen.part[box] < 0] = 1.0
-        there = texture[..., 3:] * np.float32(1 / 255)
-        colour = texture[..., :3] * there + inner.astype(np.float32) * (1.0 - there)
-        colour = colour * level[..., None] + (255.0 * gloss)[..., None] * there
-        edge = cv2.GaussianBlur((seen.part[box] >= 0).astype(np.float32), (0, 0), 0.5)[..., None]
+        there = _thrice(cv2.extractChannel(texture, 3).astype(np.float32) * np.float32(1 / 255))
+        colour = cv2.cvtColor(texture, cv2.COLOR_RGBA2RGB).astype(np.float32) * there
+        colour += inner.astype(np.float32) * (1.0 - there)
+        colour = colour * _thrice(level) + _thrice(255.0 * gloss) * there
+        edge = cv2.GaussianBlur((seen.part[box] >= 0).astype(np.float32), (0, 0), 0.5)
         edge[seen.part[box] < 0] = 0.0
+        edge = _thrice(edge)
         return np.asarray(np.clip(colour * edge + behind * (1.0 - edge), 0, 255), dtype=np.uint8)
 
     def _expose(self, picture: Image, frame: int) -> Image:
         """Light colour, lens blur, sensor noise and the camera's own compression."""
         place = self.surroundings
-        light = picture.astype(np.float32) * (place.light_colour * place.exposure).astype(np.float32)
+        light = picture.astype(np.float32) * self.tint
         light = np.minimum(light, 180 + 0.5 * (light - 180))  # a sensor's shoulder: bright skin keeps its shape
         if place.blur > 0.2:
             light[:] = cv2.GaussianBlur(light, (0, 0), place.blur * self.size / 256)
         x, y = (frame * 37) % 64, (frame * 23) % 64
         light = light + self.noise[y : y + self.size, x : x + self.size]
-        bgr = np.clip(light[..., ::-1], 0, 255).astype(np.uint8)
+        bgr = cv2.cvtColor(np.clip(light, 0, 255).astype(np.uint8), cv2.COLOR_RGB2BGR)
         encoded = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, place.quality])[1]
         decoded = np.asarray(cv2.imdecode(encoded, cv2.IMREAD_COLOR), dtype=np.uint8)
-        return np.ascontiguousarray(decoded[..., ::-1])
+        return np.asarray(cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB), dtype=np.uint8)
 
     def _labels(self, head: Head, seen: Surface, factor: float) -> Labels:
         placed = head.place(head.points).astype(np.float32)
         part = cv2.resize(seen.part, (self.size, self.size), interpolation=cv2.INTER_NEAREST)
         segments = np.array([FACE, FACE, HAIR, BACKGROUND], dtype=np.uint8)[part]
         return Labels(placed[:, :2].copy(), placed, visible(head, placed, seen.depth, factor), segments)
+
+
+def _thrice(plane: NDArray[Any]) -> NDArray[np.float32]:
+    """(H, W) as three equal channels: NumPy is several times slower at a last axis of 1 against one of 3."""
+    return np.asarray(cv2.merge([plane, plane, plane]), dtype=np.float32)
 
 
 def visible(head: Head, placed: NDArray[np.float32], depth: NDArray[np.float32], factor: float) -> NDArray[np.bool_]:

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from reenact.config import Runtime, Settings
 from reenact.corpus.shards import has_array, read_array, read_rows, read_stage, write_array, write_rows, write_stage
 from reenact.corpus.tables import read_table, write_table
 from reenact.faces.actions import ACTION_UNITS
 from reenact.hashing import hash_json
+from reenact.labelling.backends import ACTION_LABELLERS, known_backend
 from reenact.labelling.external import EXTERNAL, ExternalSettings, with_command
 from reenact.labelling.shard_work import NewShard, keep_only, make_shards, shard_code, shard_facts
 from reenact.stages.result import StageResult, problem_notes
@@ -30,6 +31,11 @@ class LabelActionsSettings(Settings):
     backend: str = "fit"  # or files, openface_csv, openface, py_feat, external
     min_confidence: float = Field(default=0.8, ge=0, le=1)  # of OpenFace's files: surer frames are valid
     external: ExternalSettings = ExternalSettings()  # for openface, py_feat and external
+
+    @field_validator("backend")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        return known_backend(name, ACTION_LABELLERS)
 
 
 def label_actions(
@@ -54,7 +60,6 @@ def label_actions(
 
     frames, landmarks, out = Path(frames), Path(landmarks), Path(out)
     read_stage(frames, kind="frames")
-    backends.check_action_labeller(settings.backend)
     if settings.backend in EXTERNAL:
         external = with_command(settings.external, settings.backend, where="label_actions.external")
         settings = settings.model_copy(update={"external": external})

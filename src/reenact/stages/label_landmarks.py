@@ -5,12 +5,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from reenact.config import Runtime, Settings
 from reenact.corpus.shards import read_rows, read_stage, write_array, write_stage
 from reenact.corpus.tables import read_table
 from reenact.hashing import hash_json
+from reenact.labelling.backends import LANDMARK_LABELLERS, known_backend
 from reenact.labelling.external import EXTERNAL, ExternalSettings, with_command
 from reenact.labelling.shard_work import NewShard, keep_only, make_shards, shard_code, shard_facts
 from reenact.labelling.synthetic.models import SyntheticModel
@@ -30,6 +31,11 @@ class LabelLandmarksSettings(Settings):
     looks: int = Field(default=3, ge=1, le=5)  # slightly different face boxes over which landmarks are averaged
     min_confidence: float = Field(default=0.8, ge=0, le=1)  # of OpenFace's files: surer frames count as found
     external: ExternalSettings = ExternalSettings()  # for face_alignment and external
+
+    @field_validator("backend")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        return known_backend(name, LANDMARK_LABELLERS)
 
 
 def label_landmarks(
@@ -51,7 +57,6 @@ def label_landmarks(
 
     frames, out = Path(frames), Path(out)
     read_stage(frames, kind="frames")
-    backends.check_labeller(settings.backend)
     if settings.backend in EXTERNAL:
         external = with_command(settings.external, settings.backend, where="label_landmarks.external")
         settings = settings.model_copy(update={"external": external})

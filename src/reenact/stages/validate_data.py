@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from reenact.config import Settings
 from reenact.corpus.frame_limits import FrameLimits
-from reenact.errors import ValidationFailed
+from reenact.errors import BadInput, ValidationFailed
 from reenact.stages.result import StageResult
 
 if TYPE_CHECKING:
@@ -120,7 +120,9 @@ def validate_data(
     if segments is not None:
         read_stage(segments, kind="segments")
     (out / "stage.json").unlink(missing_ok=True)
-    clips = _with_contact(read_table(frames / "clips.parquet", kind="clips"), videos)
+    clips = read_table(frames / "clips.parquet", kind="clips")
+    _of_these_videos(clips, frames, videos)
+    clips = _with_contact(clips, videos)
     corpus = Corpus(frames, landmarks=landmarks, actions=actions)
     shards = sorted(set(clips["shard"]))
     of_frames, sums = _check_frames(frame_tables(frames, landmarks, actions, shards), settings)
@@ -174,6 +176,27 @@ def _result(split: "pd.DataFrame", checks: "pd.DataFrame", passed: "PassedOver",
         if short:
             notes.append(f"too short to be cut, train only: {', '.join(map(str, short))}")
     return StageResult(stage="validate_data", counts=counts, notes=tuple(notes))
+
+
+def _of_these_videos(clips: "pd.DataFrame", frames: Path, videos: Path) -> None:
+    """Raises BadInput where `frames` was made of other videos, or of other statements on them, than lie there now."""
+    from reenact.corpus.tables import read_table
+
+    table = read_table(videos / "clips.parquet", kind="videos").drop_duplicates("clip").set_index("clip")
+    names = clips["video" if "video" in clips else "clip"]
+    left_out = set(_set_aside(frames, clips))
+    differing = {str(name) for name in table.index if name not in set(names) and name not in left_out}
+    differing |= {str(name) for name in names if name not in table.index}
+    for fact in ("sha256", "licence", "consent"):
+        if fact in clips and fact in table:
+            now = names.map(table[fact])
+            differing |= set(names[now.notna() & now.astype(str).ne(clips[fact].astype(str))].astype(str))
+    if differing:
+        some = ", ".join(sorted(differing)[:5]) + (", ..." if len(differing) > 5 else "")
+        raise BadInput(
+            f"{frames}: made of other videos than lie in {videos} now, or before licence or consent changed ({some}). "
+            "Run extract_frames and the label stages again, or all with `reenact repro`."
+        )
 
 
 def _with_contact(clips: "pd.DataFrame", videos: Path) -> "pd.DataFrame":
