@@ -451,7 +451,7 @@ def test_a_small_file_names_a_source_and_holds_it_to_a_version(tmp_path: Path) -
 
 def test_a_file_that_names_no_source_is_a_sentence(tmp_path: Path) -> None:
     for text, said in (
-        ("a: [", "not YAML"), ("just words", "expected a line"), ("sourc: x", 'mean "source"'),
+        ("a: [", "not YAML"), ("just words", "expected a line"), ("sourc: x", 'mean "source" by "sourc"'),
         ("source: b.yaml", "such a file again"),
     ):  # fmt: skip
         (tmp_path / "a.yaml").write_text(text)

@@ -1,5 +1,6 @@
 """A source named by a small YAML file, so that DVC, which watches paths alone, can watch an address too."""
 
+import difflib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -29,7 +30,10 @@ def read_pointer(path: Path) -> Pointer:
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path}: this is not YAML ({' '.join(str(error).split())}).") from None
     if not isinstance(values, Mapping) or "source" not in values:
-        raise SettingsError(f"{path}: expected a line like `source: s3://bucket/prefix`.")
+        keys = [str(key) for key in values] if isinstance(values, Mapping) else []
+        slips = difflib.get_close_matches("source", keys, n=1)
+        slip = f' (did you mean "source" by "{slips[0]}"?)' if slips else ""
+        raise SettingsError(f"{path}: expected a line like `source: s3://bucket/prefix`{slip}.")
     pointer = Pointer.parse(values, where=str(path))
     if pointer.source.lower().endswith(POINTER_SUFFIXES):
         raise SettingsError(f"{path}: source: {redacted(pointer.source)} is such a file again; name the data itself.")
