@@ -15,8 +15,10 @@ from reenact.evaluation.metrics.fid_reader import frechet
 from reenact.evaluation.metrics.lsim import lsim
 from reenact.evaluation.metrics.metric import cosine
 from reenact.evaluation.metrics.mse import mse
+from reenact.evaluation.metrics.nme import nme
 from reenact.evaluation.metrics.pose import pose_angle
 from reenact.evaluation.metrics.ssim import ssim
+from reenact.evaluation.metrics.temporal import jitter, temporal_error
 from reenact.evaluation.scoring import Scored
 from reenact.evaluation.statistics import bootstrap_mean, expanded_levels, jackknife, paired_difference
 from reenact.faces.landmarks import outer_eye_distance
@@ -49,6 +51,35 @@ def test_ssim_of_a_batch_is_that_of_each_alone_and_nan_stays_in_its_row():
     poisoned = ssim(a, b)
     assert np.isnan(poisoned[2])
     np.testing.assert_array_equal(np.delete(poisoned, 2), np.delete(together, 2))
+
+
+def test_nme_is_the_definition():
+    rng = np.random.default_rng(0)
+    a, b = rng.uniform(0.2, 0.8, (2, 3, 68, 2))
+    for x, y, found in zip(a, b, nme(a, b), strict=True):
+        eyes = np.hypot(*(y[45] - y[36]))
+        assert found == pytest.approx(sum(np.hypot(*(p - q)) for p, q in zip(x, y, strict=True)) / 68 / eyes)
+    assert nme(b + np.array([0.01, 0.0]), b) == pytest.approx(0.01 / outer_eye_distance(b))
+
+
+def test_temporal_error_and_jitter_are_their_definitions_whatever_the_order_of_frames():
+    a, b = pictures(count=4)
+    points = np.random.default_rng(0).uniform(0.2, 0.8, (4, 68, 2))
+    previous = np.array([-1, 0, 1, -1])  # a sequence of three, one frame apart
+    flicker = [np.abs((a[t] - a[t - 1]) - (b[t] - b[t - 1])).mean() for t in (1, 2)]
+    bend = np.linalg.norm(points[2] - 2 * points[1] + points[0], axis=1).mean() / outer_eye_distance(points[1:2])[0]
+    expected_error, expected_jitter = [np.nan, *flicker, np.nan], [np.nan, np.nan, bend, np.nan]
+    np.testing.assert_allclose(temporal_error(a, b, previous), expected_error, rtol=1e-5)
+    np.testing.assert_allclose(jitter(points, previous), expected_jitter)
+    order = np.array([2, 0, 3, 1])
+    moved = np.array([3, -1, -1, 1])
+    np.testing.assert_array_equal(temporal_error(a[order], b[order], moved), temporal_error(a, b, previous)[order])
+    np.testing.assert_array_equal(jitter(points[order], moved), jitter(points, previous)[order])
+
+
+def test_even_motion_is_no_jitter():
+    steady = np.random.default_rng(0).uniform(0.2, 0.6, (1, 68, 2)) + np.arange(6)[:, None, None] * 0.01
+    assert np.nanmax(jitter(steady, np.arange(-1, 5))) == pytest.approx(0, abs=1e-12)
 
 
 def test_mse_is_the_definition():
@@ -104,16 +135,19 @@ def scored(generated, source, driving, truth, usable=None):
     everyone = np.ones(count, dtype=bool)
     readings = [Reading(judge, np.asarray(p), everyone, people) for p in (source, driving, truth)]
     ours = Reading(judge, np.asarray(generated), everyone if usable is None else usable, people)
-    return Scored(pairs=pd.DataFrame(), generated=ours, source=readings[0], driving=readings[1], truth=readings[2])
+    pairs = pd.DataFrame({"sequence": "on end", "driving_clip": "clip", "driving_frame": range(count)})
+    return Scored(pairs=pairs, generated=ours, source=readings[0], driving=readings[1], truth=readings[2])
 
 
 def test_identical_pictures_have_the_sanity_values():
     same = np.stack([head(i, 0.03 * (i + 1), 32) for i in range(4)])
     views = scored(same, same, same, same)
-    expected = {"mse": 0, "ssim": 1, "pose_angle": 0, "psim": 1, "ed": 0, "csim_source": 1, "csim_truth": 1, "lsim": 0}
+    expected = {"mse": 0, "ssim": 1, "pose_angle": 0, "psim": 1, "ed": 0, "csim_source": 1, "csim_truth": 1, "lsim": 0,
+                "nme": 0, "temporal_error": 0}  # fmt: skip
     per_pair = {m.id: m.per_pair(views) for m in METRICS.values() if m.per_pair}
-    assert set(per_pair) == set(expected)
-    for name, values in per_pair.items():
+    assert set(per_pair) == {*expected, "jitter"}  # which compares with nothing
+    for name in expected:
+        values = per_pair[name][1:] if name == "temporal_error" else per_pair[name]
         np.testing.assert_allclose(values, expected[name], atol=1e-9, err_msg=name)
     fid = METRICS["fid_reader"]
     assert fid.of_sets(*fid.features(views)) == pytest.approx(0.0, abs=1e-3)
@@ -121,11 +155,11 @@ def test_identical_pictures_have_the_sanity_values():
 
 def test_every_metric_prefers_the_truth_to_a_shifted_stranger():
     truth = np.stack([head(i, 0.1, 32) for i in range(4)])
-    wrong = np.stack([head(i + 8, -0.15, 32) for i in range(4)])
+    wrong = np.stack([head(i + 8, -0.15 + 0.06 * (i % 2), 32) for i in range(4)])  # and it trembles
     good, bad = scored(truth, truth, truth, truth), scored(wrong, truth, truth, truth)
     for m in METRICS.values():
         ours, theirs = (
-            m.per_pair(v).mean() if m.per_pair else m.of_sets(*m.features(v)) for v in (good, bad)
+            np.nanmean(m.per_pair(v)) if m.per_pair else m.of_sets(*m.features(v)) for v in (good, bad)
         )  # fmt: skip
         assert m.better(ours, theirs), m.id
 

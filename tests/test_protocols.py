@@ -2,6 +2,7 @@
 
 import json
 from contextlib import nullcontext
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -20,6 +21,7 @@ from reenact.evaluation.pictures import Pictures
 from reenact.evaluation.protocols import Counts, pair_list, pairs_hash
 from reenact.evaluation.rows import as_pictures, reenacted, rows_of
 from reenact.evaluation.scoring import faces_table, score, summarise_sets
+from reenact.evaluation.sequences import previous_rows
 from reenact.evaluation.summary import summarise
 from reenact.evaluation.table import figures_of_run
 from reenact.stages.evaluate import EvaluateSettings, PairSettings, evaluate
@@ -110,6 +112,44 @@ def test_lists_follow_the_seed_and_the_order_of_clips_does_not_matter(tmp_path):
     assert pairs_hash(first) == pairs_hash(turned)
     # Of videos as they always were: figures of earlier tables stand beside new ones.
     assert pairs_hash(first) == "b9105ca3afbeee63789e3c4b0ed453913694639536ae713acc0d8ce1863ae06a"
+
+
+def test_stretches_of_video_are_frames_on_end_and_change_no_other_pair(tmp_path):
+    folders, corpus = opened(tmp_path)
+    counts = replace(COUNTS, sequences=1, sequence_frames=4)
+    pairs = listed(folders, corpus, counts=counts)
+    old = pairs[~pairs["protocol"].str.endswith("video")]
+    assert pairs_hash(old) == pairs_hash(listed(folders, corpus))
+    assert (old["sequence"] == "").all()
+    for name in ("selfvideo", "crossvideo"):
+        own = pairs[pairs["protocol"] == name]
+        assert own.groupby("sequence").size().tolist() == [4] * 4
+        assert (own["source_identity"].eq(own["driving_identity"])).all() == (name == "selfvideo")
+        assert (own["truth_frame"] >= 0).all() == (name == "selfvideo")
+        for _, group in own.groupby("sequence"):
+            assert np.diff(group["driving_frame"]).tolist() == [1, 1, 1]
+            assert not (
+                (group["source_clip"] == group["driving_clip"]) & (group["source_frame"] == group["driving_frame"])
+            ).any()
+        mixed = own.sample(frac=1.0, random_state=0)
+        before = previous_rows(mixed)
+        for row, place in zip(mixed.itertuples(), before, strict=True):
+            if place >= 0:
+                assert mixed.iloc[place]["driving_frame"] == row.driving_frame - 1
+        assert (before < 0).sum() == 4
+
+
+def test_a_still_picture_has_no_jitter_and_misses_all_change(tmp_path):
+    folders, corpus = opened(tmp_path)
+    pairs = listed(folders, corpus, counts=replace(COUNTS, sequences=1, sequence_frames=4))
+    _, records = figures(corpus, pairs, Mover())
+    assert records["copy source", "selfvideo", "jitter"]["value"] == pytest.approx(0, abs=1e-9)
+    assert records["ground truth", "selfvideo", "temporal_error"]["value"] == 0
+    ours, copied = (records[row, "selfvideo", "temporal_error"]["value"] for row in ("ours", "copy source"))
+    assert 0 < ours < 0.5 * copied
+    assert records["ours", "selfvideo", "temporal_error"]["n"] == 12  # of 16 frames, the first of each has none before
+    assert records["ours", "crossvideo", "jitter"]["n"] == 8
+    assert ("ours", "crossvideo", "temporal_error") not in records
 
 
 def test_people_that_training_has_seen_are_marked_and_their_sources_come_from_its_part(tmp_path):

@@ -5,6 +5,8 @@
     cross  the source shows one person, the driving frame another; there is no truth
     lsim   source A and truth B are frames of one person, the driving frame C is the frame of another person whose
            action units are nearest to B's
+    selfvideo, crossvideo
+           the same with frames on end as drivers, a `sequence`: for measures of flicker and jitter
 
 Of a clip that was split by time, sources are frames of its training part: only the driving frames have to be new, and
 within the second or so of a test part a face hardly moves, so that handing back the source would pass for reenacting.
@@ -16,7 +18,7 @@ depend on who else there is, except that drivers are other people.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,6 +28,7 @@ from numpy.typing import NDArray
 from reenact.corpus.corpus import Corpus
 from reenact.corpus.splits import Part
 from reenact.corpus.stills import sequence_of
+from reenact.evaluation.sequences import stretch
 from reenact.hashing import hash_json
 
 Frame = tuple[str, int]  # clip, frame
@@ -33,6 +36,7 @@ NO_FRAME: Frame = ("", -1)
 COLUMNS = (
     "pair", "protocol", "split", "identities", "source_clip", "source_identity", "source_frame",
     "driving_clip", "driving_identity", "driving_frame", "truth_clip", "truth_frame",
+    "sequence",
 )  # fmt: skip
 
 
@@ -44,6 +48,8 @@ class Counts:
     self_pairs: int
     cross_pairs: int
     lsim: int
+    sequences: int = 0  # of selfvideo, and of crossvideo
+    sequence_frames: int = 8
 
 
 @dataclass(frozen=True)
@@ -64,6 +70,9 @@ class _Person:
         return tuple(dict.fromkeys(driving for _, driving in self.pairs)) or self.frames
 
 
+_Row = tuple[str, _Person, Frame, _Person, Frame, Frame]  # protocol, source, its frame, driver, its frame, truth
+
+
 def pair_list(
     corpus: Corpus, parts: Sequence[Part], *, split: str, training: Sequence[Part], counts: Counts, seed: int
 ) -> pd.DataFrame:
@@ -77,6 +86,7 @@ def pair_list(
         *(("self", p, source, p, driving, driving) for p in people for source, driving in p.pairs[: counts.self_pairs]),
         *_cross(people, counts.cross_pairs, seed),
         *_lsim(corpus, people, counts.lsim),
+        *_video(people, counts, seed),
     ]
     records = [
         {
@@ -94,9 +104,11 @@ def pair_list(
         }
         for protocol, source, a, driver, b, truth in rows
     ]
-    table = pd.DataFrame(records, columns=list(COLUMNS[1:]))
+    table = pd.DataFrame(records, columns=list(COLUMNS[1:-1]))
     # A pair is named by what it is, so that lists of different lengths agree on what they share.
     table.insert(0, "pair", [hash_json(record)[:16] for record in records])
+    shown = table["protocol"].str.endswith("video")
+    table["sequence"] = (table["source_clip"] + " by " + table["driving_clip"]).where(shown, "")
     return table.drop_duplicates("pair", ignore_index=True)
 
 
@@ -163,7 +175,7 @@ def _place(part: Part) -> tuple[str, str, int]:
     return part.identity, part.clip, part.start
 
 
-def _cross(people: list[_Person], count: int, seed: int) -> list[tuple[str, _Person, Frame, _Person, Frame, Frame]]:
+def _cross(people: list[_Person], count: int, seed: int) -> list[_Row]:
     """Every person is source and driver equally often: in a round of a shuffled ring each drives the k-th next."""
     if len({person.person for person in people}) < 2:
         return []
@@ -182,7 +194,25 @@ def _cross(people: list[_Person], count: int, seed: int) -> list[tuple[str, _Per
     return rows
 
 
-def _lsim(corpus: Corpus, people: list[_Person], count: int) -> list[tuple[str, _Person, Frame, _Person, Frame, Frame]]:
+def _video(people: list[_Person], counts: Counts, seed: int) -> Iterator[_Row]:
+    """Stretches of each person's video, drawn from an own source and from the next person's."""
+    if not counts.sequences:
+        return
+    moving = [person for person in people if person.pairs]
+    for number, driver in enumerate(moving):
+        for source, name in ((driver, "selfvideo"), (moving[(number + 1) % len(moving)], "crossvideo")):
+            if name == "crossvideo" and source.person == driver.person:
+                continue
+            for turn in range(counts.sequences):
+                first = source.sources[turn % len(source.sources)]
+                rng = _rng(seed, f"{driver.identity} {turn}")
+                own = first if source is driver else driver.sources[turn % len(driver.sources)]
+                frames = stretch(driver.frames, length=counts.sequence_frames, without=own, rng=rng)
+                for frame in frames:
+                    yield (name, source, first, driver, frame, frame if source is driver else NO_FRAME)
+
+
+def _lsim(corpus: Corpus, people: list[_Person], count: int) -> list[_Row]:
     if len({person.person for person in people}) < 2:
         return []
     owners = [person for person in people for _ in person.frames]

@@ -11,9 +11,10 @@ class ChooseSettings(Settings):
     """The rule; the metric's own direction says whether less or more is better."""
 
     split: Literal["val"] = "val"  # the test split is for the table alone
-    protocol: Literal["self", "cross", "lsim"] = "self"
+    protocol: Literal["self", "cross", "lsim", "selfvideo", "crossvideo"] = "self"
     # The names in evaluation/metrics/catalogue.py, repeated so that a mistake is said before anything is run.
-    metric: Literal["mse", "ssim", "pose_angle", "psim", "ed", "csim_source", "csim_truth", "lsim", "fid_reader"] = (
-        "pose_angle"
-    )
+    metric: Literal[
+        "mse", "ssim", "nme", "pose_angle", "psim", "ed", "csim_source", "csim_truth", "lsim", "temporal_error",
+        "jitter", "fid_reader",
+    ] = "pose_angle"  # fmt: skip
     judged: float = Field(default=0.5, ge=0, le=1)  # least share of pairs with a face found, or a branch can't win

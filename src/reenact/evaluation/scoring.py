@@ -2,16 +2,19 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from reenact.evaluation.judge import Judge, People, Reading
 from reenact.evaluation.metrics.catalogue import METRICS, metrics_of
 from reenact.evaluation.metrics.metric import Metric
 from reenact.evaluation.pictures import Pictures
 from reenact.evaluation.rows import Drawn, Row, real
+from reenact.evaluation.sequences import previous_rows
 from reenact.evaluation.statistics import Interval, jackknife
 from reenact.evaluation.summary import KINDS, counts_of, identities_of
 from reenact.progress import progress
@@ -26,6 +29,11 @@ class Scored:
     source: Reading
     driving: Reading
     truth: Reading
+
+    @cached_property
+    def previous(self) -> NDArray[np.intp]:
+        """(N,) the row of the frame before in the same sequence; -1 where there is none."""
+        return previous_rows(self.pairs)
 
 
 def score(rows: Mapping[str, Row], pairs: pd.DataFrame, pictures: Pictures, judge: Judge) -> dict[str, list[Scored]]:

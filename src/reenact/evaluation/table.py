@@ -1,7 +1,8 @@
 """The comparison: a row per reference and branch, a column per metric, protocol and kind of identities.
 
-Columns `self_` and `cross_` hold the two protocols (LSIM's triplets are cross-reenactment: `cross_lsim`); with `seen_`
-before it, a column is about people that training has seen. These never share a column.
+Columns `self_` and `cross_` hold the two protocols (LSIM's triplets are cross-reenactment: `cross_lsim`; measures of
+video stand as `self_jitter`, `cross_jitter`); with `seen_` before it, a column is about people that training has seen.
+These never share a column.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,11 +16,13 @@ from reenact.evaluation.metrics.catalogue import METRICS
 from reenact.evaluation.summary import REFERENCES, compare_rows, summarise
 
 COUNTS = ("pairs", "no_face", "not_drawn")
+PLACES = ("self", "cross", "lsim", "selfvideo", "crossvideo")
+_SHOWN = {"lsim": "cross", "selfvideo": "self", "crossvideo": "cross"}  # whose columns their metrics stand in
 
 
 def column(protocol: str, identities: str, name: str) -> str:
     """Name of a column, for example self_mse, cross_lsim, seen_self_mse."""
-    shown = "cross" if protocol == "lsim" and name == "lsim" else protocol
+    shown = _SHOWN.get(protocol, protocol) if name in METRICS else protocol
     return f"{'seen_' if identities == 'seen' else ''}{shown}_{name}"
 
 
@@ -120,4 +123,4 @@ def _place(name: str) -> tuple[int, int, int, str]:
     base = rest if rest in METRICS else rest.rpartition("_")[0]
     metrics = list(METRICS)
     place = metrics.index(base) if base in METRICS else len(metrics)
-    return int(seen), ("self", "cross", "lsim").index(protocol), place, {"": "0"}.get(rest, rest)
+    return int(seen), PLACES.index(protocol), place, {"": "0"}.get(rest, rest)

@@ -25,12 +25,14 @@ class PairSettings(Settings):
     self_pairs: int = Field(default=6, ge=0)
     cross_pairs: int = Field(default=6, ge=0)
     lsim: int = Field(default=6, ge=0)
+    sequences: int = Field(default=1, ge=0)  # stretches of video that each person drives with
+    sequence_frames: int = Field(default=8, ge=3)
 
 
 class EvaluateSettings(Settings):
     """What is drawn and how it is judged. Every branch draws the same pairs."""
 
-    val: PairSettings = PairSettings(sources=1, self_pairs=3, cross_pairs=3, lsim=3)  # for choosing
+    val: PairSettings = PairSettings(sources=1, self_pairs=3, cross_pairs=3, lsim=3, sequences=0)  # for choosing
     test: PairSettings = PairSettings()  # for the table
     judge: str = "tools"  # who reads pose, expression and identity
     judge_size: int = Field(default=256, ge=64, le=2048)  # px, pictures are enlarged to this

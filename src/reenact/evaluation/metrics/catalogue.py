@@ -8,12 +8,16 @@ from reenact.evaluation.metrics.fid_reader import FID_READER
 from reenact.evaluation.metrics.lsim import LSIM
 from reenact.evaluation.metrics.metric import Metric
 from reenact.evaluation.metrics.mse import MSE
+from reenact.evaluation.metrics.nme import NME
 from reenact.evaluation.metrics.pose import POSE_ANGLE, PSIM
 from reenact.evaluation.metrics.ssim import SSIM
+from reenact.evaluation.metrics.temporal import JITTER, TEMPORAL_ERROR
 
 METRICS: dict[str, Metric] = {
     metric.id: metric
-    for metric in (MSE, SSIM, POSE_ANGLE, PSIM, ED, CSIM_SOURCE, CSIM_TRUTH, LSIM, FID_READER)
+    for metric in (
+        MSE, SSIM, NME, POSE_ANGLE, PSIM, ED, CSIM_SOURCE, CSIM_TRUTH, LSIM, TEMPORAL_ERROR, JITTER, FID_READER,
+    )
 }  # fmt: skip
 
 

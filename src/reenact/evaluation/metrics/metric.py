@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.floating]
-ProtocolName = Literal["self", "cross", "lsim"]
+ProtocolName = Literal["self", "cross", "lsim", "selfvideo", "crossvideo"]
 
 
 class View(Protocol):
@@ -48,6 +48,10 @@ class Views(Protocol):
     @property
     def truth(self) -> View:
         """The real picture of what was to be drawn; not usable where there is none."""
+
+    @property
+    def previous(self) -> NDArray[np.intp]:
+        """(N,) the row of the frame before in the same sequence; -1 where there is none."""
 
 
 @dataclass(frozen=True, kw_only=True)
