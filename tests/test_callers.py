@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 
 from reenact.config import Runtime
+from reenact.evaluation.summary import REFERENCES
 from reenact.hashing import hash_file
 from reenact.stages.render_clips import RenderClipsSettings, render_clips
 from tiny_project import REENACT, TINY, call, make_project, set_params
@@ -137,7 +138,7 @@ def test_a_run_leaves_table_report_and_version(run_folder: Path) -> None:
     for file in ("comparison/table.csv", "comparison/report.html", "registered/version.json", "log.txt"):
         assert (run_folder / file).stat().st_size > 0, file
     rows = state_of_rows(run_folder / "comparison")
-    assert set(BRANCHES) | {"copy source", "ground truth"} <= set(rows)
+    assert set(BRANCHES) | set(REFERENCES) <= set(rows)
 
 
 def test_a_killed_branch_is_a_missing_row_of_a_red_pipeline_run(project: Path, run_folder: Path) -> None:

@@ -15,6 +15,7 @@ from reenact.errors import BranchesMissing, SettingsError
 from reenact.evaluation.choice import choose
 from reenact.evaluation.collect import Entry, collect
 from reenact.evaluation.rule import ChooseSettings
+from reenact.evaluation.summary import REFERENCES
 from reenact.evaluation.table import column
 from reenact.stages.compare import CompareSettings, compare
 from reenact.systems.branch import Branch
@@ -77,8 +78,8 @@ def test_the_better_branch_is_chosen_on_val_and_the_table_holds_test(two, tmp_pa
     winner = json.loads((out / "winner.json").read_text())
     assert (winner["branch"], winner["model"], winner["metric"]) == (FULL.name, "cgan-full-0/train", "self_pose_angle")
     table = read_table(out / "table.parquet", kind="comparison").set_index("row")
-    assert list(table.index) == ["copy source", "ground truth", OTHER.name, FULL.name]
-    assert table["chosen"].tolist() == [False, False, False, True]
+    assert list(table.index) == [*REFERENCES, OTHER.name, FULL.name]
+    assert table["chosen"].tolist() == [False] * 5 + [True]
     records = json.loads((two / FULL.name / "evaluate" / "metrics.json").read_text())["results"]
 
     def figure(split):

@@ -19,6 +19,7 @@ from reenact.corpus.tables import read_table
 from reenact.evaluation import judges
 from reenact.evaluation.pictures import Pictures
 from reenact.evaluation.protocols import Counts, pair_list, pairs_hash
+from reenact.evaluation.references import nearest_frames, other_people
 from reenact.evaluation.rows import as_pictures, reenacted, rows_of
 from reenact.evaluation.scoring import faces_table, score, summarise_sets
 from reenact.evaluation.sequences import previous_rows
@@ -214,6 +215,35 @@ def test_references_and_a_good_system_stand_where_they_must(tmp_path):
     assert ("ours", "cross", "mse") not in records
 
 
+def test_looking_up_finds_the_nearest_frame_but_never_the_truth(tmp_path):
+    folders, corpus = opened(tmp_path, frames=30)
+    pairs = listed(folders, corpus)
+    found = nearest_frames(corpus, pairs)
+    for (clip, frame), pair in zip(found, pairs.itertuples(), strict=True):
+        assert corpus.by_name[clip].identity == pair.source_identity
+        if pair.protocol == "self":
+            assert abs(frame - pair.truth_frame) > 12  # half a second away
+    _, records = figures(corpus, pairs, Mover())
+    copied, looked_up = (records[row, "cross", "pose_angle"]["value"] for row in ("copy source", "nearest frame"))
+    assert looked_up < 0.3 * copied
+
+
+def test_the_other_identity_is_the_floor_of_identity_metrics(tmp_path):
+    folders, corpus = opened(tmp_path)
+    pairs = listed(folders, corpus)
+    chosen = other_people(corpus, pairs)
+    for (clip, _), pair in zip(chosen, pairs.itertuples(), strict=True):
+        assert corpus.by_name[clip].identity not in (pair.source_identity, pair.driving_identity)
+    turned = pairs.sample(frac=1.0, random_state=0)
+    assert dict(zip(turned["pair"], other_people(corpus, turned), strict=True)) == dict(
+        zip(pairs["pair"], chosen, strict=True)
+    )
+    _, records = figures(corpus, pairs, Mover())
+    values = [records[row, "self", "csim_truth"]["value"] for row in ("other identity", "ours", "ground truth")]
+    assert values[0] < 0.9 * values[2]
+    assert values[1] == pytest.approx(values[2], abs=0.05)
+
+
 def test_pictures_are_rounded_to_8_bits_and_clipped():
     values = torch.tensor([[-3.0, -1.0, 0.0, 1.0, 3.0, 0.5]]).reshape(1, 1, 1, 6).expand(2, 3, 1, 6).clone()
     values[1, 0, 0, 0] = float("inf")
@@ -260,7 +290,7 @@ def test_a_branch_leaves_figures_pairs_and_pictures(tmp_path, monkeypatch):
     assert {r["split"] for r in record["results"]} == {"val", "test"}
     faces = read_table(out / "faces.parquet", kind="scores")
     pairs = read_table(out / "pairs.parquet", kind="pairs")
-    assert len(faces) == 3 * len(pairs)
+    assert len(faces) == 5 * len(pairs)  # four references and the branch
     with np.load(out / "samples.npz") as samples:
         assert samples["self_source"].shape == (3, 32, 32, 3)
         assert samples["cross_landmarks"].shape == (3, 68, 2)

@@ -8,9 +8,11 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
+from reenact.corpus.corpus import Corpus
 from reenact.evaluation.pictures import Frames, Pictures
 from reenact.evaluation.protocols import NO_FRAME
-from reenact.evaluation.summary import COPY_SOURCE, GROUND_TRUTH
+from reenact.evaluation.references import nearest_frames, other_people
+from reenact.evaluation.summary import COPY_SOURCE, GROUND_TRUTH, NEAREST_FRAME, OTHER_IDENTITY
 from reenact.systems.protocol import System
 
 
@@ -33,7 +35,10 @@ def frames_of(pairs: pd.DataFrame, role: str) -> Frames:
 
 def real(pictures: Pictures, pairs: pd.DataFrame, role: str) -> Drawn:
     """The real pictures that pairs name in a role; black and not usable where they name none."""
-    frames = frames_of(pairs, role)
+    return _shown(pictures, frames_of(pairs, role))
+
+
+def _shown(pictures: Pictures, frames: Frames) -> Drawn:
     usable = np.array([frame != NO_FRAME for frame in frames], dtype=bool)
     result = np.zeros((len(frames), pictures.size, pictures.size, 3), dtype=np.uint8)
     result[usable] = pictures.many([frame for frame in frames if frame != NO_FRAME])
@@ -43,6 +48,11 @@ def real(pictures: Pictures, pairs: pd.DataFrame, role: str) -> Drawn:
 def copy_source(pictures: Pictures) -> Row:
     """What a system scores that ignores the driver: the source itself."""
     return lambda pairs: real(pictures, pairs, "source")
+
+
+def picked(pictures: Pictures, pick: Callable[[Corpus, pd.DataFrame], Frames]) -> Row:
+    """Real frames, chosen by looking at the pairs; see evaluation.references."""
+    return lambda pairs: _shown(pictures, pick(pictures.corpus, pairs))
 
 
 def ground_truth(pictures: Pictures) -> Row:
@@ -84,4 +94,10 @@ def as_pictures(images: torch.Tensor) -> Drawn:
 
 def rows_of(pictures: Pictures, systems: Sequence[tuple[str, Row]]) -> dict[str, Row]:
     """The reference rows of every table, then the systems'."""
-    return {COPY_SOURCE: copy_source(pictures), GROUND_TRUTH: ground_truth(pictures), **dict(systems)}
+    references = {
+        COPY_SOURCE: copy_source(pictures),
+        GROUND_TRUTH: ground_truth(pictures),
+        NEAREST_FRAME: picked(pictures, nearest_frames),
+        OTHER_IDENTITY: picked(pictures, other_people),
+    }
+    return {**references, **dict(systems)}

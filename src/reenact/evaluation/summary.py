@@ -9,14 +9,15 @@ from reenact.evaluation.metrics.catalogue import metrics_of
 from reenact.evaluation.statistics import Interval, bootstrap_mean, paired_difference
 
 COPY_SOURCE, GROUND_TRUTH = "copy source", "ground truth"
-REFERENCES = (COPY_SOURCE, GROUND_TRUTH)
+NEAREST_FRAME, OTHER_IDENTITY = "nearest frame", "other identity"
+REFERENCES = (COPY_SOURCE, GROUND_TRUTH, NEAREST_FRAME, OTHER_IDENTITY)
 KINDS = ("split", "identities", "protocol")  # what never shares a column
 
 
 def summarise(faces: pd.DataFrame, *, repeats: int, seed: int) -> list[dict[str, Any]]:
     """A record per split, kind, protocol, row and per-pair metric.
 
-    A row's figure is over the pairs that it and the reference rows could be judged on, so that they stand side by
+    A row's figure is over the pairs that it, the copy and the truth could be judged on, so that they stand side by
     side; a reference row's is over all that it could be judged on. `versus_copy` is the paired difference.
     """
     records = []
@@ -24,7 +25,7 @@ def summarise(faces: pd.DataFrame, *, repeats: int, seed: int) -> list[dict[str,
         facts = dict(zip(KINDS, map(str, kinds), strict=True))
         for metric in metrics_of(facts["protocol"], per_pair=True):
             values = _values(group, metric.id)
-            references = [name for name in REFERENCES if name in values and values[name].notna().any()]
+            references = [name for name in REFERENCES[:2] if name in values and values[name].notna().any()]
             for name in values.columns:
                 needed = [name] if name in REFERENCES else [name, *references]
                 own = values[values[needed].notna().all(axis=1)]
