@@ -111,12 +111,31 @@ def test_the_table_names_the_feature_network_with_its_checksum(two, tmp_path, re
     assert "guide " + "a" * 64 in (tmp_path / "out" / "table.md").read_text()
 
 
+def test_identity_stands_on_a_scale_from_a_stranger_to_the_person(two, tmp_path, report):
+    run(two, tmp_path / "out", [FULL, OTHER])
+    table = read_table(tmp_path / "out" / "table.parquet", kind="comparison").set_index("row")
+    scaled = table["self_csim_truth_scaled"]
+    assert (scaled["other identity"], scaled["ground truth"]) == (0, 1)
+    raw, floor = table["self_csim_truth"], table.at["other identity", "self_csim_truth"]
+    assert scaled[FULL.name] == pytest.approx((raw[FULL.name] - floor) / (1 - floor))
+    across = table["cross_csim_source_scaled"]  # without a truth of its own the ceiling is that of self-reenactment
+    ceiling = table.at["ground truth", "self_csim_source"]
+    lowest = table.at["other identity", "cross_csim_source"]
+    expected = (table.at[FULL.name, "cross_csim_source"] - lowest) / (ceiling - lowest)
+    assert across[FULL.name] == pytest.approx(expected)
+    text = (tmp_path / "out" / "table.md").read_text()
+    assert "CSIM in brackets" in text
+    assert f"({scaled[FULL.name]:.2f})" in text
+
+
 def test_differences_are_paired_against_copy_source_and_full(two, tmp_path, report):
     run(two, tmp_path / "out", [FULL, OTHER])
     differences = read_table(tmp_path / "out" / "differences.parquet", kind="differences")
     worse = differences[(differences["against"] == FULL.name) & (differences["column"] == "self_pose_angle")].iloc[0]
     assert worse["row"] == OTHER.name
     assert worse["low"] > 0
+    assert (differences["p_holm"].dropna() >= differences["p"].dropna()).all()
+    assert (differences["detectable"].dropna() >= 0).all()
     better = differences[(differences["against"] == "copy source") & (differences["column"] == "self_pose_angle")]
     assert (better["high"] < 0).all()
     assert FULL.name not in set(differences.loc[differences["against"] == FULL.name, "row"])

@@ -67,7 +67,8 @@ def made_up(root):
         rows.append(row)
     differences = pd.DataFrame(
         [{"row": GOOD.name, "against": "copy source", "column": "self_mse", "metric": "mse", "value": -0.0086,
-          "low": -0.009, "high": -0.008, "n": 46, "identities": 8}]
+          "low": -0.009, "high": -0.008, "n": 46, "people": 8,
+          "p": 0.0005, "p_holm": 0.004, "effect": -2.1, "detectable": 0.0007}]
     )  # fmt: skip
     checks = pd.DataFrame(
         [{"table": "clips", "check": "consent: known", "level": "warning", "passed": False, "observed": "3 of 40",

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from reenact.evaluation.metrics.catalogue import METRICS
+from reenact.evaluation.scaled import SCALED
 
 TITLES = {
     "self": "Self-reenactment",
@@ -33,6 +34,8 @@ def to_markdown(table: pd.DataFrame, *, winner: str | None, notes: Sequence[str]
     if not blocks:
         states = [_line([str(row["row"]), str(row["status"])]) for _, row in table.iterrows()]
         blocks = ["\n".join([_line(["", "status"]), _line(["---", "---"]), *states])]
+    if any(str(name).endswith(SCALED) for name in table.columns):
+        notes = [*notes, "CSIM in brackets: 0 is somebody else's face, 1 a real picture of the same person"]
     remarks = "\n".join(f"- {note}" for note in notes)
     return "# Comparison\n\n" + "\n\n".join(blocks) + (f"\n\n{remarks}" if remarks else "") + "\n"
 
@@ -41,7 +44,9 @@ def _cell(row: pd.Series, name: str) -> str:
     value, low, high = (row.get(name + suffix) for suffix in ("", "_low", "_high"))
     if value is None or pd.isna(value):
         return "-"
-    return f"{value:.4g}" if low is None or pd.isna(low) else f"{value:.4g} [{low:.4g}, {high:.4g}]"
+    scaled = row.get(name + SCALED)
+    beside = "" if scaled is None or pd.isna(scaled) else f" ({scaled:.2f})"
+    return f"{value:.4g}{beside}" + ("" if low is None or pd.isna(low) else f" [{low:.4g}, {high:.4g}]")
 
 
 def _no_face(row: pd.Series, prefix: str) -> str:

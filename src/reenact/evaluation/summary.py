@@ -6,7 +6,8 @@ from typing import Any
 import pandas as pd
 
 from reenact.evaluation.metrics.catalogue import metrics_of
-from reenact.evaluation.statistics import Interval, bootstrap_mean, paired_difference
+from reenact.evaluation.significance import paired_test
+from reenact.evaluation.statistics import bootstrap_mean
 
 COPY_SOURCE, GROUND_TRUTH = "copy source", "ground truth"
 NEAREST_FRAME, OTHER_IDENTITY = "nearest frame", "other identity"
@@ -33,9 +34,7 @@ def summarise(faces: pd.DataFrame, *, repeats: int, seed: int) -> list[dict[str,
                 mean = bootstrap_mean(own[name].to_numpy(), people, repeats=repeats, seed=seed)
                 versus = None
                 if name != COPY_SOURCE and COPY_SOURCE in values:
-                    versus = paired_difference(
-                        own[name].to_numpy(), own[COPY_SOURCE].to_numpy(), people, repeats=repeats, seed=seed
-                    ).plain()
+                    versus = _paired(own[name], own[COPY_SOURCE], people, repeats=repeats, seed=seed)
                 counts = counts_of(group[group["row"] == name])
                 records.append({**facts, "row": str(name), "metric": metric.id, **mean.plain(), **counts,
                                 "versus_copy": versus})  # fmt: skip
@@ -44,19 +43,24 @@ def summarise(faces: pd.DataFrame, *, repeats: int, seed: int) -> list[dict[str,
 
 def compare_rows(
     ours: pd.DataFrame, theirs: pd.DataFrame, *, repeats: int, seed: int
-) -> Iterator[tuple[dict[str, str], str, Interval]]:
-    """Paired differences ours - theirs of two rows of one pair list: kinds, metric, interval."""
+) -> Iterator[tuple[dict[str, str], str, dict[str, Any]]]:
+    """Paired differences ours - theirs of two rows of one pair list: kinds, metric, interval and test."""
     for kinds, group in ours.groupby(list(KINDS), sort=False):
         facts = dict(zip(KINDS, map(str, kinds), strict=True))
         other = theirs.set_index("pair")
         for metric in metrics_of(facts["protocol"], per_pair=True):
-            matched = other[metric.id].reindex(group["pair"]).to_numpy()
+            matched = other[metric.id].reindex(group["pair"])
             people = identities_of(group.set_index("pair"), list(group["pair"]), indexed=True)
-            yield (
-                facts,
-                metric.id,
-                paired_difference(group[metric.id].to_numpy(), matched, people, repeats=repeats, seed=seed),
-            )
+            yield facts, metric.id, _paired(group[metric.id], matched, people, repeats=repeats, seed=seed)
+
+
+def _paired(
+    ours: "pd.Series[float]", theirs: "pd.Series[float]", people: list[list[str]], *, repeats: int, seed: int
+) -> dict[str, Any]:
+    """Interval and test of ours - theirs, row by row."""
+    values = ours.to_numpy(dtype=float) - theirs.to_numpy(dtype=float)
+    interval = bootstrap_mean(values, people, repeats=repeats, seed=seed)
+    return {**interval.plain(), **paired_test(values, people, seed=seed).plain()}
 
 
 def _values(group: pd.DataFrame, metric: str) -> pd.DataFrame:

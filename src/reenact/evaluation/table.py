@@ -13,6 +13,8 @@ import pandas as pd
 
 from reenact.evaluation.collect import Entry
 from reenact.evaluation.metrics.catalogue import METRICS
+from reenact.evaluation.scaled import add_scaled
+from reenact.evaluation.significance import holm
 from reenact.evaluation.summary import REFERENCES, compare_rows, summarise
 
 COUNTS = ("pairs", "no_face", "not_drawn")
@@ -52,13 +54,15 @@ def build_table(entries: Sequence[Entry], *, split: str, repeats: int, seed: int
         rows.append({**facts, **_figures(r for r in results if r["row"] == entry.branch.name and r["split"] == split)})
     table = pd.DataFrame(rows)
     table["seed"] = table["seed"].astype("Int64")
+    table = add_scaled(table)
     order = list(table.columns[:6]) + sorted(table.columns[6:], key=_place)
     return table[order]
 
 
 def differences(entries: Sequence[Entry], *, split: str, repeats: int, seed: int) -> pd.DataFrame:
     """Paired differences on the pairs both rows could be judged on: against `copy source`, and against the full
-    variant of the same system and training seed. Negative is better for a metric whose direction is lower."""
+    variant of the same system and training seed. Negative is better for a metric whose direction is lower. `p_holm` is
+    corrected for all tests against the one, or against the other."""
     records = []
     trained = {entry.branch: entry for entry in entries if entry.status == "trained"}
     for branch, entry in trained.items():
@@ -74,12 +78,17 @@ def differences(entries: Sequence[Entry], *, split: str, repeats: int, seed: int
         if full is None or full is entry:
             continue
         ours, theirs = (_own_faces(e, split) for e in (entry, full))
-        for facts, metric, interval in compare_rows(ours, theirs, repeats=repeats, seed=seed):
+        for facts, metric, versus in compare_rows(ours, theirs, repeats=repeats, seed=seed):
             name = column(facts["protocol"], facts["identities"], metric)
             records.append({"row": branch.name, "against": full.branch.name, "column": name, "metric": metric,
-                            **interval.plain()})  # fmt: skip
-    columns = ["row", "against", "column", "metric", "value", "low", "high", "n", "people"]
-    return pd.DataFrame(records, columns=columns)
+                            **versus})  # fmt: skip
+    columns = ["row", "against", "column", "metric", "value", "low", "high", "n", "people", "p", "effect", "detectable"]
+    table = pd.DataFrame(records, columns=columns)
+    copies = table["against"] == REFERENCES[0]
+    table["p_holm"] = np.nan
+    for family in (copies, ~copies):  # two questions: does it do anything, and what does the part that is left out do
+        table.loc[family, "p_holm"] = holm(table.loc[family, "p"].astype(float).to_list())
+    return table
 
 
 def _reference(name: str, trained: list[Entry], split: str, repeats: int, seed: int) -> dict[str, Any]:

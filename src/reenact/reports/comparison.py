@@ -20,6 +20,11 @@ from reenact.reports.validation import check_rows, quality_rows, split_rows
 from reenact.systems.branch import Branch
 
 SYNTHETIC = "Every generated face in this report is synthetic: drawn by a network, never filmed."
+_TESTED = (
+    "On the pairs that both rows could be judged on; negative is better where less is better. p is of a permutation "
+    "test by persons, corrected for all tests of its kind here (Holm); d is the difference in standard deviations "
+    "between persons; a true difference of the size called detectable shows in four of five such studies."
+)
 LICENCES = (
     "dlib's 68-point landmark model was trained on iBUG 300-W and may be used for research only; networks trained on "
     "its labels carry that along.",
@@ -90,8 +95,10 @@ def _reading(context: Mapping[str, Any]) -> str:
     size = context.get("image_size")
     shown = f" Pictures of {size} px." if size else ""
     return (
-        "Means over test pairs with 95 % bootstrap intervals below; arrows say which way is better. The row copy "
-        "source is what doing nothing scores, ground truth is the ceiling. Self and cross, seen and unseen "
+        "Means over test pairs with 95 % bootstrap intervals below; arrows say which way is better. Copy source "
+        "is what doing nothing scores, ground truth the ceiling, nearest frame what looking up a frame of the person "
+        "scores, other identity the floor of CSIM, which stands in brackets on a scale from that floor (0) to a real "
+        "picture of the same person (1). Self and cross, seen and unseen "
         f"identities never share a column.{shown}"
     )
 
@@ -101,7 +108,7 @@ def _differences(context: Mapping[str, Any]) -> str:
     if table is None or table.empty:
         return ""
     body = f"<details><summary>{len(table)} differences</summary>{differences_html(table)}</details>"
-    return section("Paired differences", body, lead="On the pairs that both rows could be judged on.")
+    return section("Paired differences", body, lead=_TESTED)
 
 
 def _pictures(branches: Path, name: str, *, first: bool) -> str:

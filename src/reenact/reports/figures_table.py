@@ -8,6 +8,7 @@ import pandas as pd
 
 from reenact.evaluation.metrics.catalogue import METRICS
 from reenact.evaluation.metrics.metric import Metric
+from reenact.evaluation.scaled import SCALED
 from reenact.reports.page import rows
 
 TITLES = {
@@ -30,19 +31,24 @@ def figures_html(table: pd.DataFrame, winner: str | None) -> str:
 
 
 def differences_html(differences: pd.DataFrame) -> str:
-    """Paired differences: bold where the interval leaves zero out."""
+    """Paired differences: told apart where the test, corrected for their number, says so."""
     lines = []
     for row in _dicts(differences):
         metric = METRICS.get(row["metric"])
-        low, high = row["low"], row["high"]
-        sure = pd.notna(low) and pd.notna(high) and (low > 0 or high < 0)
+        sure = pd.notna(row["p_holm"]) and row["p_holm"] < 0.05
         better = metric is not None and sure and (row["value"] < 0) == (metric.direction == "lower")
         word = ("better" if better else "worse") if sure else "not told apart"
         mark = "good" if better else ("bad" if sure else "soft")
-        value = f"{row['value']:+.4g}" + _interval(low, high) if pd.notna(row["value"]) else "-"
+        value = f"{row['value']:+.4g}" + _interval(row["low"], row["high"]) if pd.notna(row["value"]) else "-"
         cells = _plain(row, "row", "against", "column")
-        lines.append(("", [*cells, value, f'<span class="{mark}">{word}</span>', str(row["n"])]))
-    return rows(["row", "against", "column", "difference", "", "pairs"], lines, text=(0, 1, 2))
+        p, effect, least = (_number(row[name]) for name in ("p_holm", "effect", "detectable"))
+        lines.append(("", [*cells, value, f'<span class="{mark}">{word}</span>', p, effect, least, str(row["n"])]))
+    heads = ["row", "against", "column", "difference", "", "p (Holm)", "effect d", "detectable", "pairs"]
+    return rows(heads, lines, text=(0, 1, 2))
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None or pd.isna(value) else f"{value:.2g}"
 
 
 def _block(table: pd.DataFrame, prefix: str, winner: str | None) -> str:
@@ -77,7 +83,8 @@ def _figure(row: dict[str, Any], column: str, *, bold: bool) -> str:
     value = row.get(column)
     if value is None or pd.isna(value):
         return "-"
-    text = f"{value:.4g}"
+    scaled = row.get(column + SCALED)
+    text = f"{value:.4g}" + ("" if scaled is None or pd.isna(scaled) else f" ({scaled:.2f})")
     return (f"<b>{text}</b>" if bold else text) + _interval(row.get(f"{column}_low"), row.get(f"{column}_high"))
 
 
