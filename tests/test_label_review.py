@@ -98,6 +98,7 @@ def test_the_command_takes_a_number_or_names(root):
     assert titles((root / "labels.html").read_text()) == ["p05", "p09", "p02"]
     assert run("--clips", "p11,p01", "--page", str(root / "two.html")).exit_code == 0
     assert titles((root / "two.html").read_text()) == ["p11", "p01"]
+    assert run("--clips", "0").exit_code != 0
     wrong = run("--clips", "p11,nobody")
     assert isinstance(wrong.exception, BadInput)
     assert "nobody" in str(wrong.exception)

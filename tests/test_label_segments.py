@@ -99,6 +99,7 @@ def test_a_stage_that_nobody_needs_is_finished_and_empty(folders: dict[str, Path
     assert [path.name for path in out.iterdir()] == ["stage.json"]
     assert read_stage(out, kind="segments")["made"] is False
     assert "nobody asked" in result.notes[0]
+    assert "make: never" in made(folders, needed=False, make="never").notes[0]
     corpus = Corpus(folders["frames"], segments=out)
     with pytest.raises(BadInput, match=r"no segments were made.*label_segments\.make"):
         corpus.segments(corpus.clips[0])

@@ -60,6 +60,8 @@ def review(
 
     corpus = Corpus(out / "frames", landmarks=out / "landmarks", actions=out / "actions")
     counted = clips.isdigit() and clips not in corpus.by_name
+    if counted and int(clips) == 0:
+        raise SettingsError("--clips 0: there is nothing to look at. Say how many clips, or name them.")
     chosen = worst_clips(corpus, int(clips)) if counted else named_clips(corpus, clips.split(","))
     segments = out / "segments"
     path = page or out / "labels.html"

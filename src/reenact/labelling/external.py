@@ -153,7 +153,7 @@ def _end(child: "subprocess.Popen[bytes]") -> None:
 
 def _tail(folder: Path) -> str:
     lines = (folder / "log.txt").read_text(encoding="utf-8", errors="replace").strip().splitlines()
-    return " / ".join(line.strip() for line in lines[-3:])[-400:] or "it printed nothing."
+    return " / ".join(line.strip()[:200] for line in lines[-3:]) or "it printed nothing."
 
 
 def _read_result(path: Path, label: Label, count: int, settings: ExternalSettings, where: str) -> Result:

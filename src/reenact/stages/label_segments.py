@@ -59,7 +59,11 @@ def label_segments(
         missing_shards(out, ())
         keep_only(out, ())
         write_stage(out, kind="segments", shards={}, made=False)
-        note = "nobody asked for segments, so none were made (label_segments.make)"
+        note = (
+            "no segments were made, as label_segments.make: never says"
+            if settings.make == "never"
+            else "nobody asked for segments, so none were made (label_segments.make)"
+        )
         return StageResult(stage="label_segments", counts={"frames": 0.0, "shards_now": 0.0}, notes=(note,))
     if settings.backend == "onnx":
         checked_file(settings.onnx)
