@@ -24,7 +24,7 @@ from reenact import hashing
 from reenact.config import Runtime
 from reenact.corpus.annotations import ACTIONS, LANDMARKS, Annotation, write_annotation
 from reenact.corpus.corpus import Corpus
-from reenact.corpus.shards import frame_writer, read_stage, write_rows, write_stage
+from reenact.corpus.shards import frame_writer, read_array, read_stage, write_rows, write_stage
 from reenact.corpus.tables import write_table
 from reenact.errors import BadInput, ReenactError, SettingsError
 from reenact.faces.actions import ACTION_UNITS
@@ -555,7 +555,9 @@ class FaceAlignment:
     def __init__(self, kind, device, flip_input): self.kind = kind
     def get_landmarks_from_image(self, image, detected_faces):
         assert image.shape == (64, 64, 3) and image.dtype == np.uint8
-        return [np.full((68, self.kind), detected_faces[0][0] - 0.5)] if image[0, 0, 0] % 2 else None
+        points = np.full((68, self.kind), detected_faces[0][0] - 0.5)
+        points[:, 2:] = 16.0 * (np.arange(68) == 30)[:, None]  # the nose's tip ahead, as positive depth
+        return [points] if image[0, 0, 0] % 2 else None
 """,
     "feat": """
 import pandas as pd
@@ -587,6 +589,9 @@ def test_face_alignments_adapter_reads_every_picture_in_its_box(folders: dict[st
     assert 0 < sum(odd) < len(odd)
     assert corpus.found(ana).tolist() == odd
     np.testing.assert_allclose(corpus.landmarks(ana)[odd.index(True)], 0.25, atol=1e-4)
+    solid = read_array(folders["out"], "s0", "landmarks3d")[ana.start + odd.index(True)]
+    np.testing.assert_allclose(solid[:, :2], 0.25, atol=1e-4)
+    np.testing.assert_allclose(solid[:, 2], np.where(np.arange(68) == 30, -0.25, 0.0), atol=1e-4)
 
 
 def test_py_feats_adapter_takes_the_surest_face(folders: dict[str, Path], tmp_path: Path) -> None:

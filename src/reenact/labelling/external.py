@@ -10,7 +10,8 @@ over files. The program is started with the name of a folder in which lie
 
 and it leaves `result.npz` there, a row per picture in the order of the request:
 
-    landmarks  `landmarks` (N, 68, 2) in pixels, (0, 0) in the centre of the first; `found` (N,) bool
+    landmarks  `landmarks` (N, 68, 2) in pixels, (0, 0) in the centre of the first; `found` (N,) bool; if it has them
+               `landmarks3d` (N, 68, 3): the same with z in pixels away from the camera
     actions    `actions` (N, 17) intensities 0..5 in OpenFace's order; `valid` (N,) bool; if it has them `pose` (N, 3):
                pitch, yaw, roll in degrees with OpenFace's signs
     segments   `segments` (N, H, W) uint8: 0 background, 1 face, 2 hair
@@ -47,6 +48,11 @@ _SHAPES: dict[Label, dict[str, tuple[int | None, ...]]] = {
     "landmarks": {"landmarks": (68, 2), "found": ()},
     "actions": {"actions": (17,), "valid": ()},
     "segments": {"segments": (None, None)},
+}
+_OPTIONAL: dict[Label, dict[str, tuple[int | None, ...]]] = {
+    "landmarks": {"landmarks3d": (68, 3)},
+    "actions": {"pose": (3,)},
+    "segments": {},
 }
 _COMMANDS: dict[str, tuple[str, ...]] = {
     "openface": ("{python}", "{adapters}/openface_adapter.py", "{folder}"),
@@ -170,8 +176,9 @@ def _read_result(path: Path, label: Label, count: int, settings: ExternalSetting
         if name not in result:
             raise ReenactError(f"{where}: {program} left no {name} in result.npz.")
         _check_shape(result[name], (count, *shape), f"{where}: {program}: {name}")
-    if "pose" in result:
-        _check_shape(result["pose"], (count, 3), f"{where}: {program}: pose")
+    for name, shape in _OPTIONAL[label].items():
+        if name in result:
+            _check_shape(result[name], (count, *shape), f"{where}: {program}: {name}")
     return result
 
 

@@ -1,7 +1,7 @@
 """Landmarks of clips, by whichever backend the settings name: one small function each."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -31,8 +31,8 @@ class SolidLabels:
     """What a backend knows beyond the flat points."""
 
     landmarks3d: NDArray[np.float32]  # (N, 68, 3): x, y in crop coordinates, z in the same unit, away from the camera
-    visibility: NDArray[np.float32]  # (N, 68) 0..1
-    pose: NDArray[np.float32]  # (N, 3) degrees
+    visibility: NDArray[np.float32] | None = None  # (N, 68) 0..1
+    pose: NDArray[np.float32] | None = None  # (N, 3) degrees
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,7 +127,13 @@ def by_program(clips: Sequence[ClipFrames], settings: ExternalSettings) -> Itera
         size = clip[0].shape[0]
         points = (result["landmarks"][rows].astype(np.float64) + 0.5) / size
         found = result["found"][rows].astype(bool) & np.isfinite(points).all(axis=(1, 2))
-        yield _filled(clip, points, found)
+        labels = _filled(clip, points, found)
+        if "landmarks3d" in result:
+            solid = np.concatenate([labels.landmarks, result["landmarks3d"][rows, :, 2:] / size], axis=-1)
+            found = found & np.isfinite(solid).all(axis=(1, 2))
+            solid = np.where(found[:, None, None], solid, 0.0).astype(np.float32)
+            labels = replace(labels, found=found, solid=SolidLabels(landmarks3d=solid))
+        yield labels
 
 
 def _placed(clip: ClipFrames, points: NDArray[np.floating], rows: NDArray[np.int64]) -> LandmarkLabels:

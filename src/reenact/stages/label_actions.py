@@ -137,13 +137,12 @@ def _with_solid(fit: "FaceFit", landmarks: Path, shard: str, rows: slice) -> "Fa
 
     A network that places all 68 points in depth knows a head's turn better than a fit to the flat points alone.
     """
-    if not has_array(landmarks, shard, "pose"):
-        return fit
-    pose, solid, seen = (
-        np.asarray(read_array(landmarks, shard, name)[rows], dtype=np.float64)
+    known = {
+        name: np.asarray(read_array(landmarks, shard, name)[rows], dtype=np.float64)
         for name in ("pose", "landmarks3d", "visibility")
-    )
-    return replace(fit, pose=pose, landmarks3d=solid, visibility=seen)
+        if has_array(landmarks, shard, name)
+    }
+    return replace(fit, **known)
 
 
 def _shape(clip: str, fit: "FaceFit") -> dict[str, Any]:

@@ -98,6 +98,8 @@ def _label_shard(
         landmarks[clip.rows], found[clip.rows] = labels.landmarks, labels.found
         problems += [labels.problem] if labels.problem else []
         for name, values in vars(labels.solid).items() if labels.solid else ():
+            if values is None:
+                continue
             whole = solid.setdefault(name, np.zeros((count, *values.shape[1:]), dtype=np.float32))
             whole[clip.rows] = values
     for name, array in {"landmarks": landmarks, "found": found, **solid}.items():

@@ -1,7 +1,7 @@
 """face-alignment (Bulat & Tzimiropoulos 2017) behind the protocol: `pip install face-alignment` in its environment.
 
-Options: `landmarks`: "2D" (default) or "3D" (points of the 3D head projected, as if nothing were hidden); `device`:
-"cpu". It downloads its weights itself, on the user's side; mind its licence (BSD) and its training data's (300W-LP).
+Options: `landmarks`: "2D" (default) or "3D" (points of the head in depth, as if nothing were hidden); `device`: "cpu".
+It downloads its weights itself, on the user's side; mind its licence (BSD) and its training data's (300W-LP).
 """
 
 import importlib
@@ -22,12 +22,22 @@ def main() -> None:
     chosen = next(getattr(types, name) for name in names if hasattr(types, name))
     network = tool.FaceAlignment(chosen, device=options.get("device", "cpu"), flip_input=False)
     listed = pictures(request)
-    landmarks, found = np.zeros((len(listed), 68, 2)), np.zeros(len(listed), dtype=bool)
+    landmarks, found = np.zeros((len(listed), 68, 3)), np.zeros(len(listed), dtype=bool)
     for row, (name, box) in enumerate(zip(listed, boxes(request), strict=True)):
         faces = network.get_landmarks_from_image(read_picture(folder / name), detected_faces=[box])
         if faces:
-            landmarks[row], found[row] = np.asarray(faces[0])[:, :2], True
-    write_result(folder, f"face-alignment {getattr(tool, '__version__', '')} {kind}", landmarks=landmarks, found=found)
+            points = np.asarray(faces[0])
+            landmarks[row, :, : points.shape[1]], found[row] = points, True
+    more = {"landmarks3d": away_from_camera(landmarks, found)} if kind == "3D" else {}
+    about = f"face-alignment {getattr(tool, '__version__', '')} {kind}"
+    write_result(folder, about, landmarks=landmarks[..., :2], found=found, **more)
+
+
+def away_from_camera(points: np.ndarray, found: np.ndarray) -> np.ndarray:
+    """Depth growing away from the camera: a nose's tip lies before the ears, whichever sign the tool has."""
+    depth = points[found, :, 2]
+    behind = np.mean(depth[:, [0, 16]].mean(axis=1) - depth[:, 30]) if len(depth) else 0.0
+    return points * (1, 1, -1) if behind < 0 else points
 
 
 if __name__ == "__main__":
