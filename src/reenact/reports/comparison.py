@@ -22,8 +22,9 @@ from reenact.systems.branch import Branch
 SYNTHETIC = "Every generated face in this report is synthetic: drawn by a network, never filmed."
 _TESTED = (
     "On the pairs that both rows could be judged on; negative is better where less is better. p is of a permutation "
-    "test by persons, corrected for all tests of its kind here (Holm); d is the difference in standard deviations "
-    "between persons; a true difference of the size called detectable shows in four of five such studies."
+    "test by persons, corrected for all that is tested of one row against one other (Holm); with fewer than ten "
+    "persons it can't be small. d is the difference in standard deviations between persons; a true difference of the "
+    "size called detectable shows in four of five such studies."
 )
 LICENCES = (
     "dlib's 68-point landmark model was trained on iBUG 300-W and may be used for research only; networks trained on "
