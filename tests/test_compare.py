@@ -1,6 +1,7 @@
 """The comparison: what became of every branch, the choice, the table, and how the stage ends."""
 
 import json
+import re
 import shutil
 import sys
 import types
@@ -14,6 +15,7 @@ from reenact.corpus.tables import read_table
 from reenact.errors import BranchesMissing, SettingsError
 from reenact.evaluation.choice import choose
 from reenact.evaluation.collect import Entry, collect
+from reenact.evaluation.latex import escaped
 from reenact.evaluation.rule import ChooseSettings
 from reenact.evaluation.summary import REFERENCES
 from reenact.evaluation.table import column
@@ -109,6 +111,19 @@ def test_the_table_names_the_feature_network_with_its_checksum(two, tmp_path, re
     assert table.loc[OTHER.name, "features"] == "none"
     assert table.loc["copy source", "features"] == ""
     assert "guide " + "a" * 64 in (tmp_path / "out" / "table.md").read_text()
+
+
+def test_the_table_for_papers_holds_the_same_figures_and_marks_the_best(two, tmp_path, report):
+    run(two, tmp_path / "out", [FULL, OTHER])
+    table = read_table(tmp_path / "out" / "table.parquet", kind="comparison").set_index("row")
+    text = (tmp_path / "out" / "table.tex").read_text()
+    assert text.count(r"\begin{tabular}") == text.count(r"\end{tabular}") == 2
+    for block in re.findall(r"\\begin\{tabular\}\{l(r+)\}(.*?)\\end", text, re.DOTALL):
+        rows = [line for line in block[1].splitlines() if line.endswith(r"\\")]
+        assert {line.count("&") for line in rows} == {len(block[0])}
+    line = next(line for line in text.splitlines() if line.startswith(escaped(FULL.name)))
+    assert rf"\textbf{{{table.at[FULL.name, 'self_pose_angle']:.3g}}}" in line
+    assert escaped("a_b & 5%") == r"a\_b \& 5\%"
 
 
 def test_identity_stands_on_a_scale_from_a_stranger_to_the_person(two, tmp_path, report):

@@ -41,6 +41,7 @@ def compare(
     from reenact.corpus.tables import FORMAT, write_table
     from reenact.evaluation.choice import choose
     from reenact.evaluation.collect import collect
+    from reenact.evaluation.latex import to_latex
     from reenact.evaluation.markdown import to_markdown
     from reenact.evaluation.table import build_table, differences
     from reenact.reports.comparison import write_report
@@ -72,6 +73,7 @@ def compare(
     write_table(out / "table.parquet", table, kind="comparison")
     write_table(out / "differences.parquet", versus, kind="differences")
     write_text(out / "table.csv", table.to_csv(index=False))
+    write_text(out / "table.tex", to_latex(table))
     write_text(out / "table.md", to_markdown(table, winner=winner, notes=notes))
     plain = {"rows": _plain(table), "differences": _plain(versus), "notes": notes, "format": FORMAT, **shared}
     write_json(out / "table.json", plain)
