@@ -113,6 +113,23 @@ def test_the_table_names_the_feature_network_with_its_checksum(two, tmp_path, re
     assert "guide " + "a" * 64 in (tmp_path / "out" / "table.md").read_text()
 
 
+def test_several_trainings_are_a_row_whose_interval_knows_of_both(two, tmp_path, report):
+    second = Branch.parse("cgan-full-1")
+    with pytest.MonkeyPatch.context() as patch:  # a training that came out much worse
+        scored_branch(tmp_path, patch, second.name, system=Lazy())
+    run(two, tmp_path / "out", [FULL, second])
+    table = read_table(tmp_path / "out" / "table.parquet", kind="comparison").set_index("row")
+    both = table.loc["cgan-full (2 trainings)"]
+    alone = [table.loc[name] for name in (FULL.name, second.name)]
+    assert both["self_pose_angle"] == pytest.approx(np.mean([row["self_pose_angle"] for row in alone]))
+    assert both["cross_pose_angle"] == pytest.approx(np.mean([row["cross_pose_angle"] for row in alone]))
+    assert both["self_pose_angle_n"] == 2 * alone[0]["self_pose_angle_n"]
+    assert both["self_pose_angle_low"] <= alone[0]["self_pose_angle"] < alone[1]["self_pose_angle"]
+    assert both["self_pose_angle_high"] >= alone[1]["self_pose_angle"]
+    assert "intervals are over persons and trainings" in (tmp_path / "out" / "table.md").read_text()
+    assert not both["chosen"]
+
+
 def test_the_table_for_papers_holds_the_same_figures_and_marks_the_best(two, tmp_path, report):
     run(two, tmp_path / "out", [FULL, OTHER])
     table = read_table(tmp_path / "out" / "table.parquet", kind="comparison").set_index("row")

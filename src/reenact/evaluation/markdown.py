@@ -27,7 +27,7 @@ def to_markdown(table: pd.DataFrame, *, winner: str | None, notes: Sequence[str]
         for _, row in table.iterrows():
             name = f"**{row['row']}** (chosen)" if row["row"] == winner else str(row["row"])
             cells = [_cell(row, f"{prefix}_{m.id}") for m in metrics]
-            if row["status"] not in ("trained", "reference"):
+            if row["status"] not in ("trained", "reference", "trainings"):
                 cells = [str(row["status"]).replace("|", "/").replace("\n", " "), *[""] * (len(metrics) - 1)]
             lines.append(_line([name, *cells, _no_face(row, prefix)]))
         blocks.append(f"## {title}\n\n" + "\n".join(lines))

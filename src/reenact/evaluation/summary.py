@@ -26,10 +26,8 @@ def summarise(faces: pd.DataFrame, *, repeats: int, seed: int) -> list[dict[str,
         facts = dict(zip(KINDS, map(str, kinds), strict=True))
         for metric in metrics_of(facts["protocol"], per_pair=True):
             values = _values(group, metric.id)
-            references = [name for name in REFERENCES[:2] if name in values and values[name].notna().any()]
             for name in values.columns:
-                needed = [name] if name in REFERENCES else [name, *references]
-                own = values[values[needed].notna().all(axis=1)]
+                own = values[_judged(values, name)]
                 people = identities_of(group, own.index)
                 mean = bootstrap_mean(own[name].to_numpy(), people, repeats=repeats, seed=seed)
                 versus = None
@@ -61,6 +59,17 @@ def _paired(
     values = ours.to_numpy(dtype=float) - theirs.to_numpy(dtype=float)
     interval = bootstrap_mean(values, people, repeats=repeats, seed=seed)
     return {**interval.plain(), **paired_test(values, people, seed=seed).plain()}
+
+
+def judged_values(group: pd.DataFrame, metric: str, row: str) -> "pd.Series[float]":
+    """A row's values by pair, where it, the copy and the truth could be judged."""
+    values = _values(group, metric)
+    return values.loc[_judged(values, row), row]
+
+
+def _judged(values: pd.DataFrame, row: str) -> "pd.Series[bool]":
+    compared = [name for name in REFERENCES[:2] if name in values and values[name].notna().any()]
+    return values[[row] if row in REFERENCES else [row, *compared]].notna().all(axis=1)
 
 
 def _values(group: pd.DataFrame, metric: str) -> pd.DataFrame:

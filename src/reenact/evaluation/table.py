@@ -16,6 +16,7 @@ from reenact.evaluation.metrics.catalogue import METRICS
 from reenact.evaluation.scaled import add_scaled
 from reenact.evaluation.significance import holm
 from reenact.evaluation.summary import REFERENCES, compare_rows, summarise
+from reenact.evaluation.trainings import STATUS, groups_of, over_trainings
 
 COUNTS = ("pairs", "no_face", "not_drawn")
 PLACES = ("self", "cross", "lsim", "selfvideo", "crossvideo")
@@ -44,7 +45,7 @@ def figures_of_run(record: Mapping[str, Any], row: str) -> dict[str, float]:
 
 
 def build_table(entries: Sequence[Entry], *, split: str, repeats: int, seed: int) -> pd.DataFrame:
-    """References first, then the branches in their order; figures of `split`, NaN where there are none."""
+    """References first, the branches in their order, then variants over their trainings; NaN where nothing is known."""
     trained = [entry for entry in entries if entry.status == "trained"]
     rows = [_reference(name, trained, split, repeats, seed) for name in REFERENCES if trained]
     for entry in entries:
@@ -52,6 +53,11 @@ def build_table(entries: Sequence[Entry], *, split: str, repeats: int, seed: int
                  "variant": entry.branch.variant, "seed": entry.branch.seed, "status": _status(entry)}  # fmt: skip
         results = entry.record.get("results", [])
         rows.append({**facts, **_figures(r for r in results if r["row"] == entry.branch.name and r["split"] == split)})
+    for name, group in groups_of(entries).items():
+        first = group[0].branch
+        facts = {"row": name, "kind": "trainings", "system": first.system, "variant": first.variant, "seed": None,
+                 "status": STATUS}  # fmt: skip
+        rows.append({**facts, **_figures(over_trainings(group, split=split, repeats=repeats, seed=seed))})
     table = pd.DataFrame(rows)
     table["seed"] = table["seed"].astype("Int64")
     table = add_scaled(table)

@@ -17,7 +17,7 @@ TITLES = {
     "seen_self": "Self-reenactment of seen identities",
     "seen_cross": "Cross-reenactment of seen identities",
 }
-_GOOD_STATUS = ("trained", "reference")
+_GOOD_STATUS = ("trained", "reference", "trainings")
 
 
 def figures_html(table: pd.DataFrame, winner: str | None) -> str:

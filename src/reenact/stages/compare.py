@@ -59,6 +59,8 @@ def compare(
     networks = {entry.branch.name: feature_network(entry.record) for entry in trained}
     table["features"] = [networks.get(name, "") for name in table["row"]]
     notes = sorted({note for entry in trained for note in entry.record["notes"]})
+    if (table["kind"] == "trainings").any():
+        notes.append("rows of several trainings: intervals are over persons and trainings")
     notes += [f"feature network of the losses: {network}" for network in sorted(set(networks.values()))]
     shared = {key: trained[0].record[key] for key in ("metrics", "judge", "image_size", "pairs_sha256", "range")
               if trained}  # fmt: skip
