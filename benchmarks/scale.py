@@ -88,7 +88,8 @@ class Bench:
             pid, status, used = os.wait4(process.pid, os.WNOHANG)
             if pid:
                 break
-            peaks = tuple(map(max, peaks, memory_of_session(process.pid)))  # type: ignore[assignment]
+            now = memory_of_session(process.pid)
+            peaks = max(peaks[0], now[0]), max(peaks[1], now[1])
             time.sleep(EVERY)
         process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode:

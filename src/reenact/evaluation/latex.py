@@ -9,6 +9,7 @@ import pandas as pd
 from reenact.evaluation.markdown import TITLES
 from reenact.evaluation.metrics.catalogue import METRICS
 from reenact.evaluation.metrics.metric import Metric
+from reenact.evaluation.table import best_row
 
 _SPECIAL = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"} | {
     sign: "\\" + sign for sign in "&%$#_{}"
@@ -33,7 +34,7 @@ def escaped(text: str) -> str:
 def _block(table: pd.DataFrame, prefix: str, title: str, metrics: list[Metric]) -> str:
     arrows = {"lower": r"$\downarrow$", "higher": r"$\uparrow$"}
     heads = " & ".join(["", *(f"{escaped(m.title)} {arrows[m.direction]}" for m in metrics)])
-    best = {m.id: _best(table, f"{prefix}_{m.id}", m) for m in metrics}
+    best = {m.id: best_row(table, f"{prefix}_{m.id}", m) for m in metrics}
     lines: list[str] = []
     for row in table.to_dict("records"):
         cells = [_cell(row, f"{prefix}_{m.id}", bold=best[m.id] == row["row"]) for m in metrics]
@@ -45,14 +46,6 @@ def _block(table: pd.DataFrame, prefix: str, title: str, metrics: list[Metric]) 
         f"% {title}", rf"\begin{{tabular}}{{{columns}}}", r"\toprule", heads + r" \\", r"\midrule", *lines,
         r"\bottomrule", r"\end{tabular}",
     ])  # fmt: skip
-
-
-def _best(table: pd.DataFrame, column: str, metric: Metric) -> str | None:
-    known = table[(table["status"] == "trained") & table[column].notna()]
-    if len(known) < 2:  # nothing to be better than
-        return None
-    place = known[column].argmin() if metric.direction == "lower" else known[column].argmax()
-    return str(known["row"].iloc[place])
 
 
 def _cell(row: Mapping[Any, Any], name: str, *, bold: bool) -> str:

@@ -6,6 +6,7 @@ import pandas as pd
 
 from reenact.evaluation.metrics.catalogue import METRICS
 from reenact.evaluation.scaled import SCALED
+from reenact.evaluation.table import SCORED
 
 TITLES = {
     "self": "Self-reenactment",
@@ -27,7 +28,7 @@ def to_markdown(table: pd.DataFrame, *, winner: str | None, notes: Sequence[str]
         for _, row in table.iterrows():
             name = f"**{row['row']}** (chosen)" if row["row"] == winner else str(row["row"])
             cells = [_cell(row, f"{prefix}_{m.id}") for m in metrics]
-            if row["status"] not in ("trained", "reference", "trainings"):
+            if row["status"] not in SCORED:
                 cells = [str(row["status"]).replace("|", "/").replace("\n", " "), *[""] * (len(metrics) - 1)]
             lines.append(_line([name, *cells, _no_face(row, prefix)]))
         blocks.append(f"## {title}\n\n" + "\n".join(lines))

@@ -8,6 +8,8 @@ other identity  a real frame of somebody else, with the nearest pose and express
 """
 
 import hashlib
+from collections.abc import Callable
+from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -20,17 +22,21 @@ from reenact.evaluation.protocols import NO_FRAME
 ANGLE = 6.0  # degrees that count as much as one step of an action unit
 AROUND = 0.5  # s beside the truth that nobody may look up
 
+_Labels = Callable[[Clip], NDArray[np.float64]]
+
 
 def nearest_frames(corpus: Corpus, pairs: pd.DataFrame) -> Frames:
     """A (clip, frame) per pair; NO_FRAME where the person has no other frame."""
-    clips = _by_identity(corpus)
+    clips, labels = _by_identity(corpus), _labels_of(corpus)
     sources = pairs["source_identity"].astype(str)
-    return [_nearest(corpus, clips[who], driving) for who, driving in zip(sources, _driving(pairs), strict=True)]
+    return [
+        _nearest(corpus, labels, clips[who], driving) for who, driving in zip(sources, _driving(pairs), strict=True)
+    ]
 
 
 def other_people(corpus: Corpus, pairs: pd.DataFrame) -> Frames:
     """A (clip, frame) per pair of a person who is neither source nor driver, drawn by the pair's name."""
-    clips = _by_identity(corpus)
+    clips, labels = _by_identity(corpus), _labels_of(corpus)
     within = {str(name) for role in ("source", "driving") for name in pairs[f"{role}_identity"]}
     persons = {name: clips[name][0].person for name in sorted(within)}
     names = zip(*(pairs[name].astype(str) for name in ("pair", "source_identity", "driving_identity")), strict=True)
@@ -39,7 +45,7 @@ def other_people(corpus: Corpus, pairs: pd.DataFrame) -> Frames:
         others = [name for name, person in persons.items() if person not in (persons[source], persons[driver])]
         if others:
             digest = int.from_bytes(hashlib.sha256(pair.encode()).digest()[:8])
-            chosen.append(_nearest(corpus, clips[others[digest % len(others)]], driving))
+            chosen.append(_nearest(corpus, labels, clips[others[digest % len(others)]], driving))
         else:
             chosen.append(NO_FRAME)
     return chosen
@@ -56,12 +62,12 @@ def _by_identity(corpus: Corpus) -> dict[str, list[Clip]]:
     return found
 
 
-def _nearest(corpus: Corpus, clips: list[Clip], driving: tuple[str, int]) -> tuple[str, int]:
+def _nearest(corpus: Corpus, labels: _Labels, clips: list[Clip], driving: tuple[str, int]) -> tuple[str, int]:
     """Of the clips' usable frames the one with labels nearest to the driving frame's, but not that frame itself."""
-    wanted = _labels(corpus, corpus.by_name[driving[0]])[driving[1]]
+    wanted = labels(corpus.by_name[driving[0]])[driving[1]]
     best, nearest = np.inf, NO_FRAME
     for clip in clips:
-        distance = np.linalg.norm(_labels(corpus, clip) - wanted, axis=1)
+        distance = np.linalg.norm(labels(clip) - wanted, axis=1)
         distance[~corpus.found(clip)] = np.inf
         if clip.clip == driving[0]:
             reach = round(AROUND * clip.fps)
@@ -72,7 +78,12 @@ def _nearest(corpus: Corpus, clips: list[Clip], driving: tuple[str, int]) -> tup
     return nearest
 
 
-def _labels(corpus: Corpus, clip: Clip) -> NDArray[np.float64]:
-    """(count, 20): intensities, and angles in steps that weigh as much."""
-    pose = np.asarray(corpus.pose(clip), dtype=np.float64) / ANGLE
-    return np.concatenate([np.asarray(corpus.actions(clip), dtype=np.float64), pose], axis=1)
+def _labels_of(corpus: Corpus) -> _Labels:
+    """Of a clip (count, 20): intensities, and angles in steps that weigh as much; put together once."""
+
+    @cache
+    def labels(clip: Clip) -> NDArray[np.float64]:
+        pose = np.asarray(corpus.pose(clip), dtype=np.float64) / ANGLE
+        return np.concatenate([np.asarray(corpus.actions(clip), dtype=np.float64), pose], axis=1)
+
+    return labels

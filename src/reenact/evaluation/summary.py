@@ -7,7 +7,7 @@ import pandas as pd
 
 from reenact.evaluation.metrics.catalogue import metrics_of
 from reenact.evaluation.significance import paired_test
-from reenact.evaluation.statistics import bootstrap_mean
+from reenact.evaluation.statistics import bootstrap_mean, paired_difference
 
 COPY_SOURCE, GROUND_TRUTH = "copy source", "ground truth"
 NEAREST_FRAME, OTHER_IDENTITY = "nearest frame", "other identity"
@@ -56,9 +56,9 @@ def _paired(
     ours: "pd.Series[float]", theirs: "pd.Series[float]", people: list[list[str]], *, repeats: int, seed: int
 ) -> dict[str, Any]:
     """Interval and test of ours - theirs, row by row."""
-    values = ours.to_numpy(dtype=float) - theirs.to_numpy(dtype=float)
-    interval = bootstrap_mean(values, people, repeats=repeats, seed=seed)
-    return {**interval.plain(), **paired_test(values, people, seed=seed).plain()}
+    a, b = ours.to_numpy(dtype=float), theirs.to_numpy(dtype=float)
+    interval = paired_difference(a, b, people, repeats=repeats, seed=seed)
+    return {**interval.plain(), **paired_test(a - b, people, seed=seed).plain()}
 
 
 def judged_values(group: pd.DataFrame, metric: str, row: str) -> "pd.Series[float]":

@@ -13,11 +13,13 @@ import pandas as pd
 
 from reenact.evaluation.collect import Entry
 from reenact.evaluation.metrics.catalogue import METRICS
+from reenact.evaluation.metrics.metric import Metric
 from reenact.evaluation.scaled import add_scaled
 from reenact.evaluation.significance import holm
 from reenact.evaluation.summary import REFERENCES, compare_rows, summarise
 from reenact.evaluation.trainings import STATUS, groups_of, over_trainings
 
+SCORED = ("trained", "reference", STATUS)  # states of rows that have figures
 COUNTS = ("pairs", "no_face", "not_drawn")
 PLACES = ("self", "cross", "lsim", "selfvideo", "crossvideo")
 _SHOWN = {"lsim": "cross", "selfvideo": "self", "crossvideo": "cross"}  # whose columns their metrics stand in
@@ -96,6 +98,15 @@ def differences(entries: Sequence[Entry], *, split: str, repeats: int, seed: int
     for _, family in table.groupby(["row", "against"], sort=False):
         table.loc[family.index, "p_holm"] = holm(family["p"].astype(float).to_list())
     return table
+
+
+def best_row(table: pd.DataFrame, column: str, metric: Metric) -> str | None:
+    """Name of the branch with the best figure; None where there is nothing to be better than."""
+    known = table[(table["status"] == "trained") & table[column].notna()]
+    if len(known) < 2:
+        return None
+    place = known[column].argmin() if metric.direction == "lower" else known[column].argmax()
+    return str(known["row"].iloc[place])
 
 
 def _reference(name: str, trained: list[Entry], split: str, repeats: int, seed: int) -> dict[str, Any]:

@@ -1,14 +1,13 @@
 """The comparison's figures as HTML: one table per protocol and kind of identities."""
 
 import html
-import math
 from typing import Any
 
 import pandas as pd
 
 from reenact.evaluation.metrics.catalogue import METRICS
-from reenact.evaluation.metrics.metric import Metric
 from reenact.evaluation.scaled import SCALED
+from reenact.evaluation.table import SCORED, best_row
 from reenact.reports.page import rows
 
 TITLES = {
@@ -17,7 +16,6 @@ TITLES = {
     "seen_self": "Self-reenactment of seen identities",
     "seen_cross": "Cross-reenactment of seen identities",
 }
-_GOOD_STATUS = ("trained", "reference", "trainings")
 
 
 def figures_html(table: pd.DataFrame, winner: str | None) -> str:
@@ -53,30 +51,21 @@ def _number(value: float | None) -> str:
 
 def _block(table: pd.DataFrame, prefix: str, winner: str | None) -> str:
     metrics = [metric for metric in METRICS.values() if f"{prefix}_{metric.id}" in table]
-    best = {metric.id: _best(table, f"{prefix}_{metric.id}", metric) for metric in metrics}
+    best = {metric.id: best_row(table, f"{prefix}_{metric.id}", metric) for metric in metrics}
     lines = []
     for row in _dicts(table):
         name, status = str(row["row"]), str(row["status"])
         cells = [html.escape(name) + (' <span class="pill good">chosen</span>' if name == winner else "")]
-        if status in _GOOD_STATUS:
+        if status in SCORED:
             cells += [_figure(row, f"{prefix}_{metric.id}", bold=best[metric.id] == name) for metric in metrics]
             cells.append(_no_face(row, prefix))
         else:
             cells[0] += f'<br><span class="small">{html.escape(status)}</span>'
             cells += [""] * (len(metrics) + 1)
         mark = "reference" if status == "reference" else "best" if name == winner else ""
-        lines.append((mark if status in _GOOD_STATUS else "trouble", cells))
+        lines.append((mark if status in SCORED else "trouble", cells))
     heads = [f"{metric.title} {'↓' if metric.direction == 'lower' else '↑'}" for metric in metrics]
     return rows(["", *heads, "no face"], lines)
-
-
-def _best(table: pd.DataFrame, column: str, metric: Metric) -> str | None:
-    trained = table[table["status"] == "trained"]
-    values = dict(zip(trained["row"].astype(str), trained[column].astype(float), strict=True))
-    known = {name: value for name, value in values.items() if not math.isnan(value)}
-    if len(known) < 2:  # nothing to be better than
-        return None
-    return (min if metric.direction == "lower" else max)(known, key=lambda name: known[name])
 
 
 def _figure(row: dict[str, Any], column: str, *, bold: bool) -> str:

@@ -96,8 +96,8 @@ def validate_data(
 ) -> StageResult:
     """Write checks, label quality, rights, two pages to look at and, if nothing critical failed, `split.parquet`.
 
-    Of `videos` only the truth beside rendered clips is read. Raises ValidationFailed after the checks are written and
-    what failed is printed.
+    Of `videos` the table of clips and the truth beside rendered ones are read. Raises BadInput where `frames` was made
+    of other videos, and ValidationFailed after the checks are written and what failed is printed.
     """
     from reenact.atomic import write_json
     from reenact.corpus.checks import outcomes_table
@@ -200,7 +200,7 @@ def _of_these_videos(clips: "pd.DataFrame", frames: Path, videos: Path) -> None:
 
 
 def _with_contact(clips: "pd.DataFrame", videos: Path) -> "pd.DataFrame":
-    """Whom to ask about a clip stays with the videos: frames don't depend on it."""
+    """Whom to ask about a clip, as the videos' table says now."""
     from reenact.corpus.tables import read_table
 
     table = read_table(videos / "clips.parquet", kind="videos")
