@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from reenact.corpus.shards import read_stage
-from reenact.corpus.tables import read_table
+from reenact.corpus.tables import read_table, write_table
 from reenact.errors import BranchesMissing, SettingsError
 from reenact.evaluation.choice import choose
 from reenact.evaluation.collect import Entry, collect
@@ -225,7 +225,7 @@ def test_figures_of_other_pairs_are_refused(two):
 def entry(branch, value, n=10, kind="unseen", metric="ssim"):
     result = {"row": branch.name, "split": "val", "protocol": "self", "metric": metric, "identities": kind,
               "value": value, "n": n, "pairs": 10}  # fmt: skip
-    return Entry(branch=branch, status="trained", record={"results": [result]})
+    return Entry(name=branch.name, branch=branch, status="trained", record={"results": [result]})
 
 
 def test_the_metrics_own_direction_decides():
@@ -264,3 +264,40 @@ def test_the_table_as_text_reads_back(two, tmp_path):
     rows = json.loads((tmp_path / "out" / "table.json").read_text())["rows"]
     assert rows[0]["self_mse"] == pytest.approx(table["self_mse"][0])
     assert "cgan-no_pixel-0" in (tmp_path / "out" / "report.html").read_text()
+
+
+def prediction(two, folder, name):
+    """The evaluation of somebody else's pictures: the same files, without a model beside them."""
+    shutil.copytree(two / OTHER.name / "evaluate", folder)
+    record = json.loads((folder / "metrics.json").read_text())
+    for result in record["results"]:
+        result["row"] = name if result["row"] == OTHER.name else result["row"]
+    (folder / "metrics.json").write_text(json.dumps({**record, "branch": name}))
+    faces = read_table(folder / "faces.parquet", kind="scores")
+    write_table(folder / "faces.parquet", faces.replace({"row": {OTHER.name: name}}), kind="scores")
+    return folder
+
+
+def test_another_methods_pictures_are_a_row_that_can_not_win(two, tmp_path, report):
+    folders = [prediction(two, tmp_path / place, "warp") for place in ("a", "b")]
+    settings = CompareSettings(choose=ChooseSettings(), bootstrap=50, predictions=tuple(str(f) for f in folders))
+    compare(branches=two, out=tmp_path / "out", expected=[FULL], settings=settings)
+    table = read_table(tmp_path / "out" / "table.parquet", kind="comparison").set_index("row")
+    names = ["warp", f"warp ({folders[1]})"]
+    assert table.loc[names, "kind"].tolist() == ["prediction", "prediction"]
+    figures = json.loads((two / OTHER.name / "evaluate" / "metrics.json").read_text())["results"]
+    wanted = ("test", "self", OTHER.name, "ed")
+    value = next(r["value"] for r in figures if (r["split"], r["protocol"], r["row"], r["metric"]) == wanted)
+    assert table.loc[names, "self_ed"].tolist() == [value, value]
+    assert table.index[table["chosen"]].tolist() == [FULL.name]
+    versus = read_table(tmp_path / "out" / "differences.parquet", kind="differences")
+    assert set(versus[versus["row"] == "warp"]["against"]) == {"copy source"}
+    only = [collect(two, [], [folders[0]])[0]]
+    assert choose(only, ChooseSettings())[1] is None
+
+
+def test_a_folder_that_is_no_evaluation_is_said_and_the_others_compared(two, tmp_path, report):
+    settings = CompareSettings(bootstrap=50, predictions=(str(tmp_path / "nothing"),))
+    with pytest.raises(BranchesMissing, match=r"nothing \(missing: .*nothing"):
+        compare(branches=two, out=tmp_path / "out", expected=[FULL], settings=settings)
+    assert "cgan-full-0" in (tmp_path / "out" / "table.md").read_text()

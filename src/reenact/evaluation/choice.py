@@ -12,7 +12,7 @@ from reenact.evaluation.rule import ChooseSettings
 def choose(entries: Sequence[Entry], rule: ChooseSettings) -> tuple[dict[str, float | None], str | None]:
     """Value of the rule per scored branch (None: not judged often enough) and the winner's name, if there is one.
 
-    Equal values go to the branch named first.
+    Equal values go to the branch named first. Another method's pictures have no model here and can't win.
     """
     chosen = metric(rule.metric, where="compare.choose.metric")
     if rule.protocol not in chosen.protocols:
@@ -24,10 +24,10 @@ def choose(entries: Sequence[Entry], rule: ChooseSettings) -> tuple[dict[str, fl
     for entry in entries:
         if entry.status != "trained":
             continue
-        name = entry.branch.name
+        name = entry.name
         value = values[name] = _value(entry.record["results"], name, rule)
         best = values[winner] if winner else None
-        if value is not None and (best is None or chosen.better(value, best)):
+        if entry.branch and value is not None and (best is None or chosen.better(value, best)):
             winner = name
     return values, winner
 

@@ -1,13 +1,17 @@
-"""What became of each branch that was to be compared: scored, failed, missing, or not comparable."""
+"""What became of each branch that was to be compared: scored, failed, missing, or not comparable.
+
+Beside the branches stand evaluations of other people's pictures (`evaluate --predictions`), rows of kind `prediction`.
+"""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 import pandas as pd
 
+from reenact.corpus.shards import read_stage
 from reenact.corpus.tables import read_table
 from reenact.errors import BadInput
 from reenact.evaluation.records import read_metrics
@@ -18,18 +22,29 @@ Status = Literal["trained", "failed", "missing", "not comparable"]
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """A branch of the comparison; `record` and `faces` are there when its status is `trained`."""
+    """A row of the comparison; `record` and `faces`, whose own row has this name, are there when it is `trained`."""
 
-    branch: Branch
+    name: str
+    branch: Branch | None  # None: pictures of another method
     status: Status
     reason: str = ""
     record: dict[str, Any] = field(default_factory=dict)
     faces: pd.DataFrame = field(default_factory=pd.DataFrame)
 
+    @property
+    def kind(self) -> Literal["branch", "prediction"]:
+        """What the table calls such a row."""
+        return "branch" if self.branch else "prediction"
 
-def collect(branches: Path, expected: Sequence[Branch]) -> list[Entry]:
-    """An entry per expected branch, in their order; one that can't be read is missing, the others are compared."""
+
+def collect(branches: Path, expected: Sequence[Branch], predictions: Sequence[Path] = ()) -> list[Entry]:
+    """An entry per expected branch and per folder of `predictions`, in their order.
+
+    What can't be read is missing, the others are compared.
+    """
     entries = [_entry(branches / branch.name, branch) for branch in expected]
+    for folder in predictions:
+        entries.append(_prediction(folder, {entry.name for entry in entries}))
     first = next((entry for entry in entries if entry.status == "trained"), None)
     return [entry if first is None else _comparable(entry, first) for entry in entries]
 
@@ -37,16 +52,36 @@ def collect(branches: Path, expected: Sequence[Branch]) -> list[Entry]:
 def _entry(folder: Path, branch: Branch) -> Entry:
     if not (folder / "evaluate" / "stage.json").exists():
         return _without_evaluation(folder, branch)
+    entry = read_entry(folder / "evaluate", name=branch.name, branch=branch)
+    if entry.status == "trained" and _other_weights(folder / "train", entry.record):
+        return Entry(name=branch.name, branch=branch, status="missing", reason="the evaluation is of an older training")
+    return entry
+
+
+def _prediction(folder: Path, taken: Set[str]) -> Entry:
+    """An evaluation of another method's pictures, named as its record says; a name that is taken gets its folder's."""
+    entry = read_entry(folder, name=None, branch=None)
+    return read_entry(folder, name=f"{entry.name} ({folder})", branch=None) if entry.name in taken else entry
+
+
+def read_entry(folder: Path, *, name: str | None, branch: Branch | None) -> Entry:
+    """The evaluation in a folder as a row of this name; without a name, as the record calls itself."""
+    facts: dict[str, Any] = {"name": name or folder.name, "branch": branch}
     try:
-        record = read_metrics(folder / "evaluate")
+        read_stage(folder, kind="evaluation")
+        record = read_metrics(folder)
+        own = str(record["branch"])
+        facts["name"] = name or own
         if record["status"] != "trained":
-            return Entry(branch=branch, status="failed", reason=str(record["reason"]))
-        faces = read_table(folder / "evaluate" / "faces.parquet", kind="scores")
+            return Entry(**facts, status="failed", reason=str(record["reason"]))
+        faces = read_table(folder / "faces.parquet", kind="scores")
     except BadInput as error:
-        return Entry(branch=branch, status="missing", reason=str(error))
-    if _other_weights(folder / "train", record):
-        return Entry(branch=branch, status="missing", reason="the evaluation is of an older training")
-    return Entry(branch=branch, status="trained", record=record, faces=faces)
+        return Entry(**facts, status="missing", reason=str(error))
+    if own != facts["name"]:
+        faces["row"] = faces["row"].replace({own: facts["name"]})
+        results = [{**r, "row": facts["name"]} if r["row"] == own else r for r in record["results"]]
+        record = {**record, "results": results}
+    return Entry(**facts, status="trained", record=record, faces=faces)
 
 
 def _without_evaluation(folder: Path, branch: Branch) -> Entry:
@@ -54,10 +89,11 @@ def _without_evaluation(folder: Path, branch: Branch) -> Entry:
     try:
         found = json.loads(status.read_text())
     except (OSError, ValueError):
-        return Entry(branch=branch, status="missing", reason="its training left no record")
+        return Entry(name=branch.name, branch=branch, status="missing", reason="its training left no record")
     if found.get("status") == "failed":
-        return Entry(branch=branch, status="failed", reason=str(found.get("reason", "unknown")))
-    return Entry(branch=branch, status="missing", reason="trained, but its evaluation left no record")
+        return Entry(name=branch.name, branch=branch, status="failed", reason=str(found.get("reason", "unknown")))
+    reason = "trained, but its evaluation left no record"
+    return Entry(name=branch.name, branch=branch, status="missing", reason=reason)
 
 
 def _other_weights(train: Path, record: dict[str, Any]) -> bool:
@@ -75,5 +111,5 @@ def _comparable(entry: Entry, first: Entry) -> Entry:
     if not differing:
         return entry
     what = {"pairs_sha256": "list of pairs", "image_size": "picture size", "judge": "judge"}
-    reason = f"another {' and '.join(what[name] for name in differing)} than {first.branch.name}: evaluate it again"
-    return Entry(branch=entry.branch, status="not comparable", reason=reason)
+    reason = f"another {' and '.join(what[name] for name in differing)} than {first.name}: evaluate it again"
+    return Entry(name=entry.name, branch=entry.branch, status="not comparable", reason=reason)

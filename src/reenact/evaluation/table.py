@@ -1,4 +1,4 @@
-"""The comparison: a row per reference and branch, a column per metric, protocol and kind of identities.
+"""The comparison: a row per reference, branch and other method, a column per metric, protocol and kind of identities.
 
 Columns `self_` and `cross_` hold the two protocols (LSIM's triplets are cross-reenactment: `cross_lsim`; measures of
 video stand as `self_jitter`, `cross_jitter`); with `seen_` before it, a column is about people that training has seen.
@@ -6,6 +6,7 @@ These never share a column.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -47,16 +48,19 @@ def figures_of_run(record: Mapping[str, Any], row: str) -> dict[str, float]:
 
 
 def build_table(entries: Sequence[Entry], *, split: str, repeats: int, seed: int) -> pd.DataFrame:
-    """References first, the branches in their order, then variants over their trainings; NaN where nothing is known."""
+    """References first, the entries in their order, then variants over their trainings; NaN where nothing is known."""
     trained = [entry for entry in entries if entry.status == "trained"]
     rows = [_reference(name, trained, split, repeats, seed) for name in REFERENCES if trained]
     for entry in entries:
-        facts = {"row": entry.branch.name, "kind": "branch", "system": entry.branch.system,
-                 "variant": entry.branch.variant, "seed": entry.branch.seed, "status": _status(entry)}  # fmt: skip
+        own = entry.branch
+        facts = {"row": entry.name, "kind": entry.kind, "system": own.system if own else "",
+                 "variant": own.variant if own else "", "seed": own.seed if own else None,
+                 "status": _status(entry)}  # fmt: skip
         results = entry.record.get("results", [])
-        rows.append({**facts, **_figures(r for r in results if r["row"] == entry.branch.name and r["split"] == split)})
+        rows.append({**facts, **_figures(r for r in results if r["row"] == entry.name and r["split"] == split)})
     for name, group in groups_of(entries).items():
         first = group[0].branch
+        assert first is not None
         facts = {"row": name, "kind": "trainings", "system": first.system, "variant": first.variant, "seed": None,
                  "status": STATUS}  # fmt: skip
         rows.append({**facts, **_figures(over_trainings(group, split=split, repeats=repeats, seed=seed))})
@@ -72,23 +76,20 @@ def differences(entries: Sequence[Entry], *, split: str, repeats: int, seed: int
     variant of the same system and training seed. Negative is better for a metric whose direction is lower. `p_holm` is
     corrected for all that is tested of one row against one other."""
     records = []
-    trained = {entry.branch: entry for entry in entries if entry.status == "trained"}
-    for branch, entry in trained.items():
+    trained = [entry for entry in entries if entry.status == "trained"]
+    for entry in trained:
         for result in entry.record["results"]:
-            if result["row"] == branch.name and result["split"] == split and result["versus_copy"]:
+            if result["row"] == entry.name and result["split"] == split and result["versus_copy"]:
                 name = column(result["protocol"], result["identities"], result["metric"])
-                records.append({"row": branch.name, "against": REFERENCES[0], "column": name,
+                records.append({"row": entry.name, "against": REFERENCES[0], "column": name,
                                 "metric": result["metric"], **result["versus_copy"]})  # fmt: skip
-        full = next(
-            (e for b, e in trained.items() if (b.system, b.seed, b.variant) == (branch.system, branch.seed, "full")),
-            None,
-        )
+        full = _full(entry, trained)
         if full is None or full is entry:
             continue
         ours, theirs = (_own_faces(e, split) for e in (entry, full))
         for facts, metric, versus in compare_rows(ours, theirs, repeats=repeats, seed=seed):
             name = column(facts["protocol"], facts["identities"], metric)
-            records.append({"row": branch.name, "against": full.branch.name, "column": name, "metric": metric,
+            records.append({"row": entry.name, "against": full.name, "column": name, "metric": metric,
                             **versus})  # fmt: skip
     columns = ["row", "against", "column", "metric", "value", "low", "high", "n", "people", "p", "effect", "detectable"]
     table = pd.DataFrame(records, columns=columns)
@@ -107,6 +108,14 @@ def best_row(table: pd.DataFrame, column: str, metric: Metric) -> str | None:
         return None
     place = known[column].argmin() if metric.direction == "lower" else known[column].argmax()
     return str(known["row"].iloc[place])
+
+
+def _full(entry: Entry, trained: Sequence[Entry]) -> Entry | None:
+    """What an entry is compared with: the full variant of the same system and training seed."""
+    if entry.branch is None:
+        return None
+    wanted = replace(entry.branch, variant="full")
+    return next((other for other in trained if other.branch == wanted), None)
 
 
 def _reference(name: str, trained: list[Entry], split: str, repeats: int, seed: int) -> dict[str, Any]:
@@ -136,7 +145,7 @@ def _figures(results: Iterable[dict[str, Any]]) -> dict[str, float]:
 
 
 def _own_faces(entry: Entry, split: str) -> pd.DataFrame:
-    return entry.faces[(entry.faces["row"] == entry.branch.name) & (entry.faces["split"] == split)]
+    return entry.faces[(entry.faces["row"] == entry.name) & (entry.faces["split"] == split)]
 
 
 def _status(entry: Entry) -> str:

@@ -22,7 +22,7 @@ def groups_of(entries: Sequence[Entry]) -> dict[str, list[Entry]]:
     """Rows of at least two trainings that ended, by name: SYSTEM-VARIANT (k trainings)."""
     found: dict[tuple[str, str], list[Entry]] = {}
     for entry in entries:
-        if entry.status == "trained":
+        if entry.status == "trained" and entry.branch:
             found.setdefault((entry.branch.system, entry.branch.variant), []).append(entry)
     return {
         f"{system}-{variant} ({len(group)} trainings)": group
@@ -38,15 +38,15 @@ def over_trainings(entries: Sequence[Entry], *, split: str, repeats: int, seed: 
     for kinds, _ in tables[0].groupby(list(KINDS), sort=False):
         facts = dict(zip(KINDS, map(str, kinds), strict=True))
         groups = [table[(table[list(KINDS)] == list(kinds)).all(axis=1)] for table in tables]
-        own = [group[group["row"] == e.branch.name] for group, e in zip(groups, entries, strict=True)]
+        own = [group[group["row"] == e.name] for group, e in zip(groups, entries, strict=True)]
         counts = counts_of(pd.concat(own))
         for metric in metrics_of(facts["protocol"], per_pair=True):
             values, people, training = [], [], []
             for entry, group in zip(entries, groups, strict=True):
-                judged = judged_values(group, metric.id, entry.branch.name)
+                judged = judged_values(group, metric.id, entry.name)
                 values.append(judged.to_numpy(dtype=float))
                 people.append(identities_of(group, judged.index))
-                training += [entry.branch.seed] * len(judged)
+                training += [entry.name] * len(judged)
             # A pair within a person has one list of names, a cross pair two; where nothing was judged there may be one.
             whose = max(len(names) for names in people)
             joined = [[name for names in people for name in names[min(k, len(names) - 1)]] for k in range(whose)]

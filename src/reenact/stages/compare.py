@@ -19,6 +19,7 @@ class CompareSettings(Settings):
     choose: ChooseSettings = ChooseSettings()
     bootstrap: int = Field(default=1000, ge=1)  # repeats
     seed: int = Field(default=0, ge=0)
+    predictions: tuple[str, ...] = ()  # folders that `evaluate --predictions` wrote: rows of other methods
 
 
 def compare(
@@ -47,7 +48,7 @@ def compare(
     from reenact.reports.comparison import write_report
     from reenact.tracking.lineage import read_lineage
 
-    entries = collect(branches, expected)
+    entries = collect(branches, expected, [Path(folder) for folder in settings.predictions])
     sure = {"repeats": settings.bootstrap, "seed": settings.seed}
     table = build_table(entries, split="test", **sure)
     versus = differences(entries, split="test", **sure)
@@ -56,7 +57,7 @@ def compare(
     table["choice"] = table["choice"].astype("float64")
     table["chosen"] = table["row"] == winner
     trained = [entry for entry in entries if entry.status == "trained"]
-    networks = {entry.branch.name: feature_network(entry.record) for entry in trained}
+    networks = {entry.name: feature_network(entry.record) for entry in trained}
     table["features"] = [networks.get(name, "") for name in table["row"]]
     notes = sorted({note for entry in trained for note in entry.record["notes"]})
     if (table["kind"] == "trainings").any():
@@ -86,9 +87,9 @@ def compare(
         context={**shared, "notes": notes, "differences": versus, "lineage": asdict(read_lineage()),
                  **(context or {})},
     )  # fmt: skip
-    write_stage(out, kind="comparison", winner=winner, branches={entry.branch.name: entry.status for entry in entries})
+    write_stage(out, kind="comparison", winner=winner, branches={entry.name: entry.status for entry in entries})
 
-    lost = [f"{entry.branch.name} ({entry.status}: {entry.reason})" for entry in entries if entry.status != "trained"]
+    lost = [f"{entry.name} ({entry.status}: {entry.reason})" for entry in entries if entry.status != "trained"]
     if lost:
         raise BranchesMissing(
             f"{out / 'table.md'}: written, but {len(lost)} of {len(entries)} branches are not in it: {'; '.join(lost)}."
