@@ -88,8 +88,8 @@ def plain_script(sources: Images, truths: Images, rows: dict[str, Images]) -> in
 
 def ours(clips: dict[str, Images], sources: Images, truths: Images, rows: dict[str, Images]) -> int:
     """The same pairs through the project's judge, metrics and intervals."""
-    from reenact.evaluation.judge import Judge, People, Reading
-    from reenact.evaluation.judges import judge_tools
+    from reenact.evaluation.judge import People, Reading
+    from reenact.evaluation.judges import Making, make_judges
     from reenact.evaluation.scoring import Scored, faces_table, summarise_sets
     from reenact.evaluation.summary import summarise
     from reenact.faces.shape_model import shape_model
@@ -102,13 +102,13 @@ def ours(clips: dict[str, Images], sources: Images, truths: Images, rows: dict[s
         "driving_clip": names, "driving_identity": names, "driving_frame": numbers, "truth_clip": names,
         "truth_frame": numbers,
     })  # fmt: skip
-    judge = Judge(judge_tools("tools"), size=JUDGED)
+    judges = make_judges("tools", {}, Making(size=JUDGED))
     everyone = np.ones(len(pairs), dtype=bool)
     people = People(np.zeros((len(pairs), len(shape_model().identity))), np.zeros((len(pairs), 17)))
-    source, truth = (Reading(judge, pictures, everyone, people) for pictures in (sources, truths))
+    source, truth = (Reading(judges.default, pictures, everyone, people) for pictures in (sources, truths))
     scored = {
-        name: [Scored(pairs=pairs, generated=Reading(judge, pictures, everyone, people), source=source,
-                      driving=truth, truth=truth)]
+        name: [Scored(pairs=pairs, generated=Reading(judges.default, pictures, everyone, people), source=source,
+                      driving=truth, truth=truth, judges=judges)]
         for name, pictures in rows.items()
     }  # fmt: skip
     summarise(faces_table(scored), repeats=1000, seed=0)

@@ -8,7 +8,8 @@ import pandas as pd
 
 from reenact.corpus.shards import frame_writer, write_array, write_rows, write_stage
 from reenact.corpus.tables import write_table
-from reenact.evaluation.judge import Judge
+from reenact.evaluation.judges import Judges
+from reenact.evaluation.tools import ToolsJudge
 from reenact.faces.actions import ACTION_UNITS
 
 FACE = np.stack([np.cos(np.linspace(0, 2 * np.pi, 68)), np.sin(np.linspace(0, 2 * np.pi, 68))], axis=1) * 0.15
@@ -52,7 +53,11 @@ class FakeTools:
 
 
 def fake_judge():
-    return Judge(FakeTools(), size=64)
+    return ToolsJudge(FakeTools(), size=64)
+
+
+def fake_judges():
+    return Judges(default=fake_judge())
 
 
 def write_corpus(root, *, splits=("train",) * 3 + ("val",) * 3 + ("test",) * 4, frames=10, side=32, by="identity"):

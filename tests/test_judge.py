@@ -9,8 +9,8 @@ import pytest
 
 from reenact.config import Runtime
 from reenact.errors import SettingsError
-from reenact.evaluation.judge import Judge, People
-from reenact.evaluation.judges import judge_tools
+from reenact.evaluation.judge import People
+from reenact.evaluation.judges import Making, make_judges
 from reenact.evaluation.metrics.metric import cosine
 
 REAL = os.environ.get("REENACT_REAL_DATA")
@@ -19,7 +19,7 @@ real = [pytest.mark.real, pytest.mark.skipif(not REAL, reason="REENACT_REAL_DATA
 
 @pytest.fixture(scope="module")
 def judge():
-    return Judge(judge_tools("tools"), size=256)
+    return make_judges("tools", {}, Making()).default
 
 
 def clip_frames(name, numbers, side=128):
@@ -40,7 +40,7 @@ def test_the_judge_says_who_it_is(judge):
 
 def test_an_unknown_judge_is_refused():
     with pytest.raises(SettingsError, match='there is no judge "toolz"; did you mean "tools"'):
-        judge_tools("toolz")
+        make_judges("toolz", {}, Making())
 
 
 def test_no_face_is_nan_not_an_error(judge):
@@ -48,7 +48,7 @@ def test_no_face_is_nan_not_an_error(judge):
     assert np.isnan(judge.landmarks([noise])).all()
     assert np.isnan(judge.descriptors([noise])).all()
     people = People(np.zeros((1, 17)), np.zeros((1, 17)))
-    pose, actions = judge.fit(judge.landmarks([noise]), people)
+    pose, actions = judge.pose_and_actions([noise], people)
     assert np.isnan(pose).all()
     assert np.isnan(actions).all()
 

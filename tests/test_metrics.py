@@ -6,7 +6,7 @@ import pytest
 from scipy import linalg
 from skimage.metrics import structural_similarity
 
-from evaluation_corpus import FakeTools, fake_judge, head
+from evaluation_corpus import FakeTools, fake_judge, fake_judges, head
 from reenact.errors import SettingsError
 from reenact.evaluation.judge import People, Reading
 from reenact.evaluation.metrics.catalogue import METRICS, metric
@@ -131,12 +131,13 @@ def test_frechet_of_shifted_copies_is_the_shift_and_of_a_set_with_itself_nothing
 def scored(generated, source, driving, truth, usable=None):
     count = len(generated)
     people = People(np.zeros((count, 2)), np.zeros((count, 17)))
-    judge = fake_judge()
+    judges = fake_judges()
     everyone = np.ones(count, dtype=bool)
-    readings = [Reading(judge, np.asarray(p), everyone, people) for p in (source, driving, truth)]
-    ours = Reading(judge, np.asarray(generated), everyone if usable is None else usable, people)
+    readings = [Reading(judges.default, np.asarray(p), everyone, people) for p in (source, driving, truth)]
+    ours = Reading(judges.default, np.asarray(generated), everyone if usable is None else usable, people)
     pairs = pd.DataFrame({"sequence": "on end", "driving_clip": "clip", "driving_frame": range(count)})
-    return Scored(pairs=pairs, generated=ours, source=readings[0], driving=readings[1], truth=readings[2])
+    real = dict(zip(("source", "driving", "truth"), readings, strict=True))
+    return Scored(pairs=pairs, generated=ours, judges=judges, **real)
 
 
 def test_identical_pictures_have_the_sanity_values():

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from evaluation_corpus import FakeTools, fake_judge, write_corpus
+from evaluation_corpus import fake_judge, fake_judges, write_corpus
 from reenact.config import Runtime
 from reenact.corpus.corpus import Corpus
 from reenact.corpus.shards import read_stage
@@ -172,7 +172,7 @@ def test_one_identity_alone_has_self_pairs_only_and_no_interval(tmp_path):
     pairs = listed(folders, corpus)
     assert set(pairs["protocol"]) == {"self"}
     pictures = Pictures(corpus, size=32)
-    faces = faces_table(score(rows_of(pictures, []), pairs, pictures, fake_judge()))
+    faces = faces_table(score(rows_of(pictures, []), pairs, pictures, fake_judges()))
     figure = next(r for r in summarise(faces, repeats=50, seed=0) if r["metric"] == "mse")
     assert figure["value"] is not None
     assert figure["low"] is None
@@ -181,7 +181,7 @@ def test_one_identity_alone_has_self_pairs_only_and_no_interval(tmp_path):
 def figures(corpus, pairs, system):
     pictures = Pictures(corpus, size=32)
     rows = rows_of(pictures, [("ours", reenacted(system, pictures, batch=5, device="cpu"))])
-    scored = score(rows, pairs, pictures, fake_judge())
+    scored = score(rows, pairs, pictures, fake_judges())
     faces = faces_table(scored)
     records = summarise(faces, repeats=100, seed=0) + summarise_sets(scored)
     return faces, {(r["row"], r["protocol"], r["metric"]): r for r in records}
@@ -252,7 +252,7 @@ def test_pictures_are_rounded_to_8_bits_and_clipped():
     assert drawn.usable.tolist() == [True, False]
 
 
-def scored_branch(tmp_path, monkeypatch, name, *, status="trained", system=None, tracking=None, **options):
+def scored_branch(tmp_path, monkeypatch, name, *, status="trained", system=None, tracking=None, known=None, **options):
     """Score a branch; without `tracking` nobody keeps its figures, which would take seconds."""
     if tracking is None:
         monkeypatch.setattr(runs, "branch_run", lambda *_, **__: nullcontext(NullTracker()))
@@ -270,9 +270,10 @@ def scored_branch(tmp_path, monkeypatch, name, *, status="trained", system=None,
     facts = {"size": 32, "sha256": name}
     (model / "model.json").write_text(json.dumps(facts))
     monkeypatch.setattr(store, "load_system", lambda folder, device: (system or Mover(), facts))
-    monkeypatch.setattr(judges, "JUDGES", {"tools": FakeTools})
+    monkeypatch.setattr(judges, "JUDGES", known or {"tools": lambda _: fake_judge()})
     counts = PairSettings(sources=1, self_pairs=2, cross_pairs=2, lsim=1)
-    settings = EvaluateSettings(val=counts, test=counts, bootstrap=50, samples=3, judge_size=64, **options)
+    settings = EvaluateSettings(val=counts, test=counts, bootstrap=50, samples=3, judge_size=64,
+                                **{"cache": "", **options})  # fmt: skip
     result = evaluate(
         **folders, guide=tmp_path, model=model, out=out, branch=Branch.parse(name), settings=settings,
         tracking=tracking or TrackingSettings(), runtime=Runtime(threads=1),

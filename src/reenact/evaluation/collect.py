@@ -107,9 +107,28 @@ def _comparable(entry: Entry, first: Entry) -> Entry:
     """Refuse to put figures of other pairs, another picture size or another judge into one table."""
     if entry.status != "trained":
         return entry
-    differing = [name for name in ("pairs_sha256", "image_size", "judge") if entry.record[name] != first.record[name]]
+    what = {"pairs_sha256": "list of pairs", "image_size": "picture size"}
+    differing = [words for name, words in what.items() if entry.record[name] != first.record[name]]
+    differing += _other_judges(entry.record, first.record)
     if not differing:
         return entry
-    what = {"pairs_sha256": "list of pairs", "image_size": "picture size", "judge": "judge"}
-    reason = f"another {' and '.join(what[name] for name in differing)} than {first.name}: evaluate it again"
+    reason = f"another {' and another '.join(differing)} than {first.name}: evaluate it again"
     return Entry(name=entry.name, branch=entry.branch, status="not comparable", reason=reason)
+
+
+def _other_judges(record: dict[str, Any], first: dict[str, Any]) -> list[str]:
+    """Who read for which metrics, where that is not who read for the first branch's."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for name, ours in record["metrics"].items():
+        theirs = first["metrics"].get(name, ours)
+        if any(ours.get(key) != theirs.get(key) for key in ("judge", "weights_sha256")):
+            found.setdefault((_judge(ours), _judge(theirs)), []).append(name)
+    return [
+        f"judge of {', '.join(names)} ({ours if ours != theirs else f'{ours} of other files'}, there {theirs})"
+        for (ours, theirs), names in found.items()
+    ]
+
+
+def _judge(metric: dict[str, Any]) -> str:
+    judge = metric.get("judge")
+    return f"{judge['name']} at {judge['size']} px" if judge else "none"

@@ -1,17 +1,68 @@
-"""The judges that a setting can name. They are made when used: loading model files takes a second."""
+"""The judges that settings can name, and which metric is read by which. They are made when used: models take a second.
+
+A new judge is a file with a class like `judge.Judge` and a line in `JUDGES`.
+"""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from reenact.config import nearest
 from reenact.errors import SettingsError
-from reenact.evaluation.judge import Tools
-from reenact.evaluation.tools import DlibTools
+from reenact.evaluation.feature_cache import FeatureCache
+from reenact.evaluation.judge import Judge
+from reenact.evaluation.metrics.catalogue import metric
 
-JUDGES: Mapping[str, Callable[[], Tools]] = {"tools": DlibTools}
+
+@dataclass(frozen=True, kw_only=True)
+class Making:
+    """What a judge is made with."""
+
+    size: int = 256  # px, pictures are enlarged to this where the judge enlarges them
+    cache: FeatureCache = field(default_factory=FeatureCache)
 
 
-def judge_tools(name: str) -> Tools:
-    """The tools of a judge; raises SettingsError that names the nearest known one."""
+def _tools(making: Making) -> Judge:
+    from reenact.evaluation.tools import DlibTools, ToolsJudge
+
+    return ToolsJudge(DlibTools(), size=making.size, cache=making.cache)
+
+
+JUDGES: Mapping[str, Callable[[Making], Judge]] = {"tools": _tools}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judges:
+    """Who reads for which metric."""
+
+    default: Judge
+    others: Mapping[str, Judge] = field(default_factory=dict)  # by metric, where not the default
+    cache: FeatureCache = field(default_factory=FeatureCache)  # what they remember by
+
+    def of(self, metric: str) -> Judge:
+        """The judge of a metric."""
+        return self.others.get(metric, self.default)
+
+    def card(self, metric: str) -> dict[str, Any]:
+        """The card of a metric's judge."""
+        return self.of(metric).card
+
+
+def make_judges(default: str, by_metric: Mapping[str, str], making: Making) -> Judges:
+    """The judges that settings name, each made once.
+
+    Raises SettingsError that names the nearest known judge or metric, or says that a metric is read by no judge.
+    """
+    _known(default, "evaluate.judge")
+    for name, judge in by_metric.items():
+        if metric(name, where="evaluate.judges").backbone not in ("landmarks", "fit", "recognition"):
+            raise SettingsError(f"evaluate.judges.{name}: no judge reads for {name}, it looks at the pictures itself.")
+        _known(judge, f"evaluate.judges.{name}")
+    made = {name: JUDGES[name](making) for name in sorted({default, *by_metric.values()})}
+    others = {name: made[judge] for name, judge in by_metric.items() if judge != default}
+    return Judges(default=made[default], others=others, cache=making.cache)
+
+
+def _known(name: str, where: str) -> None:
     if name not in JUDGES:
-        raise SettingsError(f'evaluate.judge: there is no judge "{name}"{nearest(name, JUDGES)}')
-    return JUDGES[name]()
+        raise SettingsError(f'{where}: there is no judge "{name}"{nearest(name, JUDGES)}')

@@ -22,6 +22,7 @@ class Drawn:
 
     pictures: NDArray[np.uint8]  # (N, S, S, 3) RGB
     usable: NDArray[np.bool_]  # (N,): false where there is no picture, or it was not finite
+    real: bool = False  # frames of the corpus, which other evaluations look at, too
 
 
 Row = Callable[[pd.DataFrame], Drawn]
@@ -42,7 +43,7 @@ def _shown(pictures: Pictures, frames: Frames) -> Drawn:
     usable = np.array([frame != NO_FRAME for frame in frames], dtype=bool)
     result = np.zeros((len(frames), pictures.size, pictures.size, 3), dtype=np.uint8)
     result[usable] = pictures.many([frame for frame in frames if frame != NO_FRAME])
-    return Drawn(pictures=result, usable=usable)
+    return Drawn(pictures=result, usable=usable, real=True)
 
 
 def copy_source(pictures: Pictures) -> Row:

@@ -9,14 +9,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from reenact.evaluation.judge import Judge, People, Reading
+from reenact.evaluation.judge import People, Reading
+from reenact.evaluation.judges import Judges
 from reenact.evaluation.metrics.catalogue import METRICS, metrics_of
 from reenact.evaluation.metrics.metric import Metric
 from reenact.evaluation.pictures import Pictures
 from reenact.evaluation.rows import Drawn, Row, real
 from reenact.evaluation.sequences import previous_rows
 from reenact.evaluation.statistics import Interval, jackknife
-from reenact.evaluation.summary import KINDS, counts_of, identities_of
+from reenact.evaluation.summary import FOUND, KINDS, counts_of, found_by, identities_of
 from reenact.progress import progress
 
 
@@ -29,6 +30,15 @@ class Scored:
     source: Reading
     driving: Reading
     truth: Reading
+    judges: Judges
+
+    def read_for(self, metric: str) -> "Scored":
+        """The same as the metric's judge reads it."""
+        judge = self.judges.of(metric)
+        if judge is self.judges.default:
+            return self
+        roles = ("generated", "source", "driving", "truth")
+        return replace(self, **{role: getattr(self, role).by(judge) for role in roles})
 
     @cached_property
     def previous(self) -> NDArray[np.intp]:
@@ -36,7 +46,7 @@ class Scored:
         return previous_rows(self.pairs)
 
 
-def score(rows: Mapping[str, Row], pairs: pd.DataFrame, pictures: Pictures, judge: Judge) -> dict[str, list[Scored]]:
+def score(rows: Mapping[str, Row], pairs: pd.DataFrame, pictures: Pictures, judges: Judges) -> dict[str, list[Scored]]:
     """Draw every pair with every row and have it read: per row, the pairs of each split, kind and protocol."""
     result: dict[str, list[Scored]] = {name: [] for name in rows}
     for _, group in pairs.groupby(list(KINDS), sort=False):
@@ -44,11 +54,11 @@ def score(rows: Mapping[str, Row], pairs: pd.DataFrame, pictures: Pictures, judg
         # The truth shows the person of the source, and so should what is drawn.
         people["truth"] = people["source"]
         reals = {
-            role: _read(judge, real(pictures, group, role), people[role]) for role in ("source", "driving", "truth")
+            role: _read(judges, real(pictures, group, role), people[role]) for role in ("source", "driving", "truth")
         }
         for name, row in rows.items():
-            generated = _read(judge, row(group), people["source"])
-            result[name].append(Scored(pairs=group, generated=generated, **reals))
+            generated = _read(judges, row(group), people["source"])
+            result[name].append(Scored(pairs=group, generated=generated, judges=judges, **reals))
     return result
 
 
@@ -63,12 +73,17 @@ def faces_table(scored: Mapping[str, list[Scored]]) -> pd.DataFrame:
         protocol = str(table["protocol"].iloc[0])
         for metric in metrics_of(protocol, per_pair=True):
             assert metric.per_pair is not None
-            table[metric.id] = np.asarray(metric.per_pair(group), dtype=np.float64)
+            views = group.read_for(metric.id)
+            table[metric.id] = np.asarray(metric.per_pair(views), dtype=np.float64)
+            if metric.id in group.judges.others:
+                table[found_by(metric.id)] = views.generated.found
         tables.append(table)
     faces = pd.concat(tables, ignore_index=True)
     for metric in METRICS.values():
         if metric.per_pair and metric.id not in faces:
             faces[metric.id] = np.nan
+    for column in [column for column in faces if str(column).startswith(FOUND)]:
+        faces[column] = faces[column].eq(True)  # a metric makes no sense for some protocols
     return faces
 
 
@@ -78,16 +93,21 @@ def summarise_sets(scored: Mapping[str, list[Scored]]) -> list[dict[str, Any]]:
     for name, groups in scored.items():
         for group in groups:
             facts = {kind: str(group.pairs[kind].iloc[0]) for kind in KINDS}
-            table = group.pairs.assign(drawn=group.generated.usable, face_found=group.generated.found)
             for metric in metrics_of(facts["protocol"], per_pair=False):
-                interval = _of_set(metric, group)
-                records.append({**facts, "row": name, "metric": metric.id, **interval.plain(), **counts_of(table),
-                                "versus_copy": None})  # fmt: skip
+                views = group.read_for(metric.id)
+                table = group.pairs.assign(drawn=views.generated.usable, face_found=views.generated.found)
+                if metric.id in group.judges.others:
+                    table[found_by(metric.id)] = table["face_found"]
+                interval = _of_set(metric, views)
+                records.append({**facts, "row": name, "metric": metric.id, **interval.plain(),
+                                **counts_of(table, metric.id), "versus_copy": None})  # fmt: skip
     return records
 
 
-def _read(judge: Judge, drawn: Drawn, people: People) -> Reading:
-    return Reading(judge, drawn.pictures, drawn.usable, people)
+def _read(judges: Judges, drawn: Drawn, people: People) -> Reading:
+    if drawn.real:
+        judges.cache.keep(list(drawn.pictures))
+    return Reading(judges.default, drawn.pictures, drawn.usable, people)
 
 
 def _of_set(metric: Metric, group: Scored) -> Interval:

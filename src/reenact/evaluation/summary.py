@@ -13,6 +13,7 @@ COPY_SOURCE, GROUND_TRUTH = "copy source", "ground truth"
 NEAREST_FRAME, OTHER_IDENTITY = "nearest frame", "other identity"
 REFERENCES = (COPY_SOURCE, GROUND_TRUTH, NEAREST_FRAME, OTHER_IDENTITY)
 KINDS = ("split", "identities", "protocol")  # what never shares a column
+FOUND = "face_found"  # by the default judge; by the judge of a metric that has one of its own: face_found_METRIC
 
 
 def summarise(faces: pd.DataFrame, *, repeats: int, seed: int) -> list[dict[str, Any]]:
@@ -33,7 +34,7 @@ def summarise(faces: pd.DataFrame, *, repeats: int, seed: int) -> list[dict[str,
                 versus = None
                 if name != COPY_SOURCE and COPY_SOURCE in values:
                     versus = _paired(own[name], own[COPY_SOURCE], people, repeats=repeats, seed=seed)
-                counts = counts_of(group[group["row"] == name])
+                counts = counts_of(group[group["row"] == name], metric.id)
                 records.append({**facts, "row": str(name), "metric": metric.id, **mean.plain(), **counts,
                                 "versus_copy": versus})  # fmt: skip
     return records
@@ -85,6 +86,17 @@ def identities_of(group: pd.DataFrame, pairs: Any, *, indexed: bool = False) -> 
     return [source] if source == driver else [source, driver]
 
 
-def counts_of(table: pd.DataFrame) -> dict[str, int]:
-    drawn, found = table["drawn"].astype(bool), table["face_found"].astype(bool)
-    return {"pairs": len(table), "not_drawn": int((~drawn).sum()), "no_face": int((drawn & ~found).sum())}
+def found_by(metric: str) -> str:
+    """Name of the column of faces that a metric's own judge found."""
+    return f"{FOUND}_{metric}"
+
+
+def counts_of(table: pd.DataFrame, metric: str) -> dict[str, Any]:
+    """Pairs of a row, pictures that are none, and pictures in which the metric's judge found no face.
+
+    `own_judge`: whether that is another judge than the table's.
+    """
+    own = found_by(metric) in table
+    drawn, found = table["drawn"].astype(bool), table[found_by(metric) if own else FOUND].astype(bool)
+    counts = {"pairs": len(table), "not_drawn": int((~drawn).sum()), "no_face": int((drawn & ~found).sum())}
+    return {**counts, "own_judge": own}

@@ -32,6 +32,14 @@ def column(protocol: str, identities: str, name: str) -> str:
     return f"{'seen_' if identities == 'seen' else ''}{shown}_{name}"
 
 
+def count_column(result: Mapping[str, Any], count: str) -> str:
+    """Where a record's count stands: once per protocol, and apart for a metric that has a judge of its own."""
+    place = (result["protocol"], result["identities"])
+    if result.get("own_judge") and count == "no_face":
+        return f"{column(*place, result['metric'])}_{count}"
+    return column(*place, count)
+
+
 def figures_of_run(record: Mapping[str, Any], row: str) -> dict[str, float]:
     """A row's figures and lost faces on both splits, by names such as test_self_ed and val_seen_cross_no_face.
 
@@ -43,7 +51,7 @@ def figures_of_run(record: Mapping[str, Any], row: str) -> dict[str, float]:
             place = (result["protocol"], result["identities"])
             if result["value"] is not None:
                 named[f"{result['split']}_{column(*place, result['metric'])}"] = float(result["value"])
-            named[f"{result['split']}_{column(*place, 'no_face')}"] = float(result["no_face"])
+            named[f"{result['split']}_{count_column(result, 'no_face')}"] = float(result["no_face"])
     return named
 
 
@@ -140,7 +148,7 @@ def _figures(results: Iterable[dict[str, Any]]) -> dict[str, float]:
             value = result[key]
             figures[name + suffix] = np.nan if value is None else float(value)
         for count in COUNTS:
-            figures[column(result["protocol"], result["identities"], count)] = float(result[count])
+            figures[count_column(result, count)] = float(result[count])
     return figures
 
 

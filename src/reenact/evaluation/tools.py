@@ -1,18 +1,105 @@
-"""The default judge's tools: dlib's detector, landmarks and recognition network, and our fit of the shape model."""
+"""The tools judge: dlib's HOG detector, 68 landmarks and recognition network, and our fit of the shape model.
 
+On pictures enlarged to 256 px. None of them was trained on the corpus or is used inside a loss.
+(dlib's 68-point model was trained on data for research only; see the README.)
+"""
+
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from reenact.corpus.shards import Image
-from reenact.evaluation.judge import People
+from reenact.evaluation.feature_cache import FeatureCache
+from reenact.evaluation.judge import ACTIONS, POINTS, People
 from reenact.evaluation.metrics.metric import Floats
-from reenact.hashing import hash_json
+from reenact.hashing import hash_code, hash_json
+
+DESCRIPTOR = 128
+_NOBODY = np.full((POINTS, 2), np.nan)
+
+
+class Tools(Protocol):
+    """What the judge is made of. Pictures are RGB uint8 (S, S, 3), landmarks in their pixels (centres at +0.5)."""
+
+    name: str
+    sha256: dict[str, str]  # of the model files
+
+    def landmarks(self, picture: Image) -> Floats | None:
+        """(68, 2) of the surest face; None where the detector finds none."""
+
+    def descriptor(self, picture: Image, landmarks: Floats) -> Floats:
+        """(128,) of the face with these landmarks."""
+
+    def fit(self, landmarks: Floats, people: People) -> tuple[Floats, Floats]:
+        """(N, 68, 2) in crop coordinates of N people -> pose (N, 3) in degrees, intensities (N, 17)."""
+
+
+class ToolsJudge:
+    """See judge.Judge."""
+
+    def __init__(self, tools: Tools, *, size: int = 256, cache: FeatureCache | None = None) -> None:
+        self.tools, self.size = tools, size
+        self._cache = cache or FeatureCache()
+        self._key = hash_json([self.card, cv2.__version__, hash_code("evaluation/tools.py")])[:16]
+
+    @property
+    def card(self) -> dict[str, Any]:
+        """Name, picture size and hashes of the model files."""
+        return {"name": self.tools.name, "size": self.size, "sha256": dict(self.tools.sha256)}
+
+    def landmarks(self, pictures: Sequence[Image]) -> NDArray[np.float32]:
+        """(N, 68, 2) in crop coordinates 0..1; NaN rows where no face was found."""
+        return (self._points(pictures) / self.size).astype(np.float32)
+
+    def descriptors(self, pictures: Sequence[Image]) -> NDArray[np.float32]:
+        """(N, 128); NaN rows where no face was found."""
+        if not pictures:
+            return np.zeros((0, DESCRIPTOR), dtype=np.float32)
+        return self._cache.rows(f"tools-recognition-{self._key}", pictures, self._describe)
+
+    def pose_and_actions(self, pictures: Sequence[Image], people: People) -> tuple[Floats, Floats]:
+        """Pose (N, 3) and intensities (N, 17) that the fit gives the landmarks."""
+        return self.fit(self.landmarks(pictures), people)
+
+    def fit(self, landmarks: Floats, people: People) -> tuple[Floats, Floats]:
+        """Pose (N, 3) and intensities (N, 17) of (N, 68, 2) landmarks; NaN rows stay NaN."""
+        pose, actions = np.full((len(landmarks), 3), np.nan), np.full((len(landmarks), ACTIONS), np.nan)
+        found: NDArray[np.bool_] = np.asarray(np.isfinite(landmarks).all(axis=(1, 2)))
+        if found.any():
+            pose[found], actions[found] = self.tools.fit(landmarks[found], people[found])
+        return pose, actions
+
+    def _points(self, pictures: Sequence[Image]) -> Floats:
+        """(N, 68, 2) in pixels of the enlarged picture."""
+        if not pictures:
+            return np.zeros((0, POINTS, 2))
+        return self._cache.rows(f"tools-landmarks-{self._key}", pictures, self._find)
+
+    def _find(self, pictures: Sequence[Image]) -> Floats:
+        found = (self.tools.landmarks(self._enlarge(picture)) for picture in pictures)
+        return np.stack([_NOBODY if points is None else points for points in found])
+
+    def _describe(self, pictures: Sequence[Image]) -> NDArray[np.float32]:
+        result = np.full((len(pictures), DESCRIPTOR), np.nan, dtype=np.float32)
+        points = self._points(pictures)
+        for row in np.flatnonzero(np.isfinite(points).all(axis=(1, 2))):
+            result[row] = self.tools.descriptor(self._enlarge(pictures[int(row)]), points[row])
+        return result
+
+    def _enlarge(self, picture: Image) -> Image:
+        if picture.shape[0] == self.size:
+            return np.ascontiguousarray(picture)
+        shrinks = picture.shape[0] > self.size
+        how = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
+        return np.asarray(cv2.resize(picture, (self.size, self.size), interpolation=how), dtype=np.uint8)
 
 
 class DlibTools:
-    """See judge.Tools."""
+    """See `Tools`."""
 
     name = "tools: dlib and shape fit"
 

@@ -39,7 +39,6 @@ def over_trainings(entries: Sequence[Entry], *, split: str, repeats: int, seed: 
         facts = dict(zip(KINDS, map(str, kinds), strict=True))
         groups = [table[(table[list(KINDS)] == list(kinds)).all(axis=1)] for table in tables]
         own = [group[group["row"] == e.name] for group, e in zip(groups, entries, strict=True)]
-        counts = counts_of(pd.concat(own))
         for metric in metrics_of(facts["protocol"], per_pair=True):
             values, people, training = [], [], []
             for entry, group in zip(entries, groups, strict=True):
@@ -51,5 +50,6 @@ def over_trainings(entries: Sequence[Entry], *, split: str, repeats: int, seed: 
             whose = max(len(names) for names in people)
             joined = [[name for names in people for name in names[min(k, len(names) - 1)]] for k in range(whose)]
             mean = bootstrap_mean(np.concatenate(values), [*joined, training], repeats=repeats, seed=seed)
+            counts = counts_of(pd.concat(own), metric.id)
             records.append({**facts, "metric": metric.id, **mean.plain(), **counts})
     return records

@@ -12,7 +12,9 @@ from reenact.atomic import atomic_file, write_json
 from reenact.corpus.corpus import Corpus
 from reenact.corpus.shards import write_stage
 from reenact.corpus.tables import FORMAT, write_table
+from reenact.evaluation.judges import Judges
 from reenact.evaluation.metrics.catalogue import METRICS
+from reenact.evaluation.metrics.metric import Metric
 from reenact.evaluation.protocols import pairs_hash
 from reenact.evaluation.rows import frames_of
 from reenact.evaluation.scoring import Scored, faces_table, summarise_sets
@@ -31,6 +33,7 @@ def write_evaluation(
     pairs: pd.DataFrame,
     corpus: Corpus,
     facts: Mapping[str, Any],
+    judges: Judges,
     *,
     row: str,
     repeats: int,
@@ -45,13 +48,11 @@ def write_evaluation(
         "status": "trained",
         "reason": "",
         **facts,
+        "judge": judges.default.card,
         "pairs_sha256": {split: pairs_hash(group) for split, group in pairs.groupby("split")},
         "range": "pixels 0..1, 8 bits",
         "notes": [ONE_TRAINING, *([SINGLE_PICTURES] if _single(pairs) else [])],
-        "metrics": {
-            name: {**metric.card(), "weights_sha256": _weights(metric.backbone, facts)}
-            for name, metric in METRICS.items()
-        },
+        "metrics": {name: {**metric.card(), **_read_by(metric, judges)} for name, metric in METRICS.items()},
         "results": results,
     }
     write_table(out / "faces.parquet", faces, kind="scores")
@@ -75,12 +76,17 @@ def _single(pairs: pd.DataFrame) -> bool:
     return bool((own["source_clip"] != own["driving_clip"]).any())
 
 
-def _weights(backbone: str, facts: Mapping[str, Any]) -> dict[str, str]:
-    """Hashes of the model files behind a metric's backbone."""
-    used = {"pixels": (), "landmarks": ("landmarks",), "fit": ("landmarks", "fit"),
-            "recognition": ("landmarks", "recognition")}[backbone]  # fmt: skip
-    known = facts["judge"]["sha256"]
-    return {name: known[name] for name in used if name in known}
+def _read_by(metric: Metric, judges: Judges) -> dict[str, Any]:
+    """The metric's judge, and hashes of the model files that it reads with; no judge looks at mere pixels."""
+    parts = {"landmarks": ("landmarks",), "fit": ("landmarks", "fit"), "recognition": ("landmarks", "recognition")}
+    if metric.backbone not in parts:
+        return {"judge": None, "weights_sha256": {}}
+    card = judges.of(metric.id).card
+    used = ("network", *parts[metric.backbone])
+    return {
+        "judge": {"name": card["name"], "size": card["size"]},
+        "weights_sha256": {name: card["sha256"][name] for name in used if name in card["sha256"]},
+    }
 
 
 def _samples(groups: list[Scored], corpus: Corpus, count: int) -> dict[str, NDArray[Any]]:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from reenact.corpus.corpus import Corpus
+    from reenact.evaluation.judges import Judges
     from reenact.evaluation.scoring import Scored
 
 
@@ -35,6 +36,8 @@ class EvaluateSettings(Settings):
     val: PairSettings = PairSettings(sources=1, self_pairs=3, cross_pairs=3, lsim=3, sequences=0)  # for choosing
     test: PairSettings = PairSettings()  # for the table
     judge: str = "tools"  # who reads pose, expression and identity
+    judges: dict[str, str] = Field(default_factory=dict)  # by metric, where somebody else reads for it
+    cache: str = "out/judged"  # folder of what was read from real pictures; "": every branch reads them anew
     judge_size: int = Field(default=256, ge=64, le=2048)  # px, pictures are enlarged to this
     batch: int = Field(default=32, ge=1)
     bootstrap: int = Field(default=1000, ge=1)  # repeats
@@ -68,6 +71,8 @@ def evaluate(
     from reenact.corpus.shards import read_stage
     from reenact.evaluation import records, writing
     from reenact.evaluation.data_facts import data_facts
+    from reenact.evaluation.feature_cache import FeatureCache
+    from reenact.evaluation.judges import Making, make_judges
     from reenact.tracking.connect import tracking_uri
 
     read_stage(model, kind="model")
@@ -78,14 +83,17 @@ def evaluate(
         return StageResult(stage="evaluate", notes=(f"{branch.name}: training failed, nothing to score",))
     corpus = Corpus(frames, landmarks=landmarks, actions=actions, segments=segments, validated=validated)
     pairs = _pairs(corpus, validated, settings)
-    scored, drawing = _score(corpus, pairs, model, branch, settings, runtime)
+    making = Making(size=settings.judge_size, cache=FeatureCache(Path(settings.cache) if settings.cache else None))
+    judges = make_judges(settings.judge, settings.judges, making)
+    scored, drawing = _score(corpus, pairs, model, branch, settings, runtime, judges)
     facts = {**drawing, "branch": branch.name, "system": branch.system, "variant": branch.variant,
              "training_seed": branch.seed, "pair_seed": settings.seed}  # fmt: skip
     write_json(out / "data.json", data_facts(corpus, validated))  # for the report: it sees the branches only
     written = writing.write_evaluation(
-        out, scored, pairs, corpus, facts, row=branch.name, repeats=settings.bootstrap, seed=settings.seed,
+        out, scored, pairs, corpus, facts, judges, row=branch.name, repeats=settings.bootstrap, seed=settings.seed,
         samples=settings.samples,
     )  # fmt: skip
+    judges.cache.save()
     _log(out, status, branch, tracking)
     return StageResult(stage="evaluate", counts=written)
 
@@ -132,12 +140,16 @@ def _pairs(corpus: "Corpus", validated: Path, settings: EvaluateSettings) -> "pd
 
 
 def _score(
-    corpus: "Corpus", pairs: "pd.DataFrame", model: Path, branch: Branch, settings: EvaluateSettings, runtime: Runtime
+    corpus: "Corpus",
+    pairs: "pd.DataFrame",
+    model: Path,
+    branch: Branch,
+    settings: EvaluateSettings,
+    runtime: Runtime,
+    judges: "Judges",
 ) -> tuple[Mapping[str, list["Scored"]], dict[str, Any]]:
     import torch
 
-    from reenact.evaluation.judge import Judge
-    from reenact.evaluation.judges import judge_tools
     from reenact.evaluation.pictures import Pictures
     from reenact.evaluation.rows import reenacted, rows_of
     from reenact.evaluation.scoring import score
@@ -148,7 +160,6 @@ def _score(
     device = device_of(runtime)
     system, facts = load_system(model, device=device)
     pictures = Pictures(corpus, size=int(facts["size"]))
-    judge = Judge(judge_tools(settings.judge), size=settings.judge_size)
     rows = rows_of(pictures, [(branch.name, reenacted(system, pictures, batch=settings.batch, device=device))])
-    scored = score(rows, pairs, pictures, judge)
-    return scored, {"image_size": pictures.size, "judge": judge.card, "model": facts}
+    scored = score(rows, pairs, pictures, judges)
+    return scored, {"image_size": pictures.size, "model": facts}
