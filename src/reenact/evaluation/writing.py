@@ -4,11 +4,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from reenact.atomic import atomic_file, write_json
+from reenact.atomic import write_json
 from reenact.corpus.corpus import Corpus
 from reenact.corpus.shards import write_stage
 from reenact.corpus.tables import FORMAT, write_table
@@ -16,7 +14,7 @@ from reenact.evaluation.judges import Judges
 from reenact.evaluation.metrics.catalogue import METRICS
 from reenact.evaluation.metrics.metric import Metric
 from reenact.evaluation.protocols import pairs_hash
-from reenact.evaluation.rows import frames_of
+from reenact.evaluation.samples import write_samples
 from reenact.evaluation.scoring import Scored, faces_table, summarise_sets
 from reenact.evaluation.summary import summarise
 
@@ -40,7 +38,7 @@ def write_evaluation(
     seed: int,
     samples: int,
 ) -> dict[str, float]:
-    """Write faces.parquet, pairs.parquet, metrics.json, samples.npz and stage.json; returns counts."""
+    """Write faces.parquet, pairs.parquet, metrics.json, samples.parquet and stage.json; returns counts."""
     faces = faces_table(scored)
     results = summarise(faces, repeats=repeats, seed=seed) + summarise_sets(scored)
     record = {
@@ -58,9 +56,8 @@ def write_evaluation(
     write_table(out / "faces.parquet", faces, kind="scores")
     write_table(out / "pairs.parquet", pairs, kind="pairs")
     write_json(out / "metrics.json", record)
-    with atomic_file(out / "samples.npz") as temporary:
-        np.savez(temporary, **_samples(scored[row], corpus, samples))  # type: ignore[arg-type]
     ours = faces[faces["row"] == row]
+    write_samples(out / "samples.parquet", scored[row], ours, corpus, persons=samples)
     counts = {
         "pairs": float(len(ours)),
         "not_drawn": float((~ours["drawn"]).sum()),
@@ -87,37 +84,3 @@ def _read_by(metric: Metric, judges: Judges) -> dict[str, Any]:
         "judge": {"name": card["name"], "size": card["size"]},
         "weights_sha256": {name: card["sha256"][name] for name in used if name in card["sha256"]},
     }
-
-
-def _samples(groups: list[Scored], corpus: Corpus, count: int) -> dict[str, NDArray[Any]]:
-    """Pictures for the report from the test pairs, spread over the identities: PROTOCOL_source, ..."""
-    result: dict[str, NDArray[Any]] = {}
-    for protocol in ("self", "cross"):
-        chosen = [g for g in groups if g.pairs["protocol"].iloc[0] == protocol and g.pairs["split"].iloc[0] == "test"]
-        columns: dict[str, list[Any]] = {name: [] for name in ("source", "landmarks", "generated", "target", "name")}
-        for group in chosen:
-            shown = "truth" if protocol == "self" else "driving"
-            driving = frames_of(group.pairs, "driving")
-            for row in _spread(group.pairs, count):
-                clip, frame = driving[row]
-                columns["source"].append(group.source.pictures[row])
-                columns["landmarks"].append(corpus.landmarks(corpus.by_name[clip])[frame])
-                columns["generated"].append(group.generated.pictures[row])
-                columns["target"].append(getattr(group, shown).pictures[row])
-                columns["name"].append(_name(group.pairs.iloc[row]))
-        if columns["name"]:
-            result |= {f"{protocol}_{name}": np.stack(values) for name, values in columns.items() if name != "name"}
-            result[f"{protocol}_name"] = np.array(columns["name"])
-    return result
-
-
-def _spread(pairs: pd.DataFrame, count: int) -> list[int]:
-    """Rows of the first pair of every identity, then of the second, ...: the best and the worst have equal chances."""
-    turn = pairs.groupby("source_identity").cumcount().to_numpy()
-    return [int(row) for row in np.argsort(turn, kind="stable")[:count]]
-
-
-def _name(pair: pd.Series) -> str:
-    source = f"{pair.source_clip} #{pair.source_frame}"
-    driver = f"{pair.driving_clip} #{pair.driving_frame}"
-    return f"{source} driven by {driver}"

@@ -41,7 +41,7 @@ class EvaluateSettings(Settings):
     judge_size: int = Field(default=256, ge=64, le=2048)  # px, pictures are enlarged to this
     batch: int = Field(default=32, ge=1)
     bootstrap: int = Field(default=1000, ge=1)  # repeats
-    samples: int = Field(default=8, ge=0)  # pictures per protocol in the report
+    samples: int = Field(default=24, ge=0)  # test persons in the report, with a pair of each protocol
     seed: int = Field(default=0, ge=0)
 
 
@@ -85,10 +85,11 @@ def evaluate(
     pairs = _pairs(corpus, validated, settings)
     making = Making(size=settings.judge_size, cache=FeatureCache(Path(settings.cache) if settings.cache else None))
     judges = make_judges(settings.judge, settings.judges, making)
-    scored, drawing = _score(corpus, pairs, model, branch, settings, runtime, judges)
+    scored, drawing, cost = _score(corpus, pairs, model, branch, settings, runtime, judges)
     facts = {**drawing, "branch": branch.name, "system": branch.system, "variant": branch.variant,
              "training_seed": branch.seed, "pair_seed": settings.seed}  # fmt: skip
     write_json(out / "data.json", data_facts(corpus, validated))  # for the report: it sees the branches only
+    write_json(out / "cost.json", cost)
     written = writing.write_evaluation(
         out, scored, pairs, corpus, facts, judges, row=branch.name, repeats=settings.bootstrap, seed=settings.seed,
         samples=settings.samples,
@@ -147,9 +148,10 @@ def _score(
     settings: EvaluateSettings,
     runtime: Runtime,
     judges: "Judges",
-) -> tuple[Mapping[str, list["Scored"]], dict[str, Any]]:
+) -> tuple[Mapping[str, list["Scored"]], dict[str, Any], dict[str, Any]]:
     import torch
 
+    from reenact.evaluation.cost import Timed
     from reenact.evaluation.pictures import Pictures
     from reenact.evaluation.rows import reenacted, rows_of
     from reenact.evaluation.scoring import score
@@ -160,6 +162,8 @@ def _score(
     device = device_of(runtime)
     system, facts = load_system(model, device=device)
     pictures = Pictures(corpus, size=int(facts["size"]))
-    rows = rows_of(pictures, [(branch.name, reenacted(system, pictures, batch=settings.batch, device=device))])
+    timed: Any = Timed(system)
+    rows = rows_of(pictures, [(branch.name, reenacted(timed, pictures, batch=settings.batch, device=device))])
     scored = score(rows, pairs, pictures, judges)
-    return scored, {"image_size": pictures.size, "model": facts}
+    cost: dict[str, Any] = timed.card(device=device, threads=runtime.threads)
+    return scored, {"image_size": pictures.size, "model": facts}, cost
