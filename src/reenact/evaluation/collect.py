@@ -5,7 +5,7 @@ Beside the branches stand evaluations of other people's pictures (`evaluate --pr
 
 import json
 from collections.abc import Sequence, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -28,6 +28,9 @@ class Entry:
     branch: Branch | None  # None: pictures of another method
     status: Status
     reason: str = ""
+    run: str = ""  # whose it is, where several are compared
+    evaluation: Path | None = None  # folders, where there are such
+    training: Path | None = None
     record: dict[str, Any] = field(default_factory=dict)
     faces: pd.DataFrame = field(default_factory=pd.DataFrame)
 
@@ -42,19 +45,26 @@ def collect(branches: Path, expected: Sequence[Branch], predictions: Sequence[Pa
 
     What can't be read is missing, the others are compared.
     """
-    entries = [_entry(branches / branch.name, branch) for branch in expected]
+    entries = [entry_of(branches / branch.name, branch) for branch in expected]
     for folder in predictions:
         entries.append(_prediction(folder, {entry.name for entry in entries}))
+    return comparable(entries)
+
+
+def comparable(entries: Sequence[Entry]) -> list[Entry]:
+    """The entries; one with other pairs, another picture size or another judge than the first scored one is refused."""
     first = next((entry for entry in entries if entry.status == "trained"), None)
     return [entry if first is None else _comparable(entry, first) for entry in entries]
 
 
-def _entry(folder: Path, branch: Branch) -> Entry:
+def entry_of(folder: Path, branch: Branch, *, name: str = "", run: str = "") -> Entry:
+    """What became of the branch whose train/ and evaluate/ lie in `folder`, as a row of its own or another name."""
+    facts: dict[str, Any] = {"name": name or branch.name, "branch": branch, "run": run, "training": folder / "train"}
     if not (folder / "evaluate" / "stage.json").exists():
-        return _without_evaluation(folder, branch)
-    entry = read_entry(folder / "evaluate", name=branch.name, branch=branch)
+        return _without_evaluation(facts)
+    entry = replace(read_entry(folder / "evaluate", name=facts["name"], branch=branch), **facts)
     if entry.status == "trained" and _other_weights(folder / "train", entry.record):
-        return Entry(name=branch.name, branch=branch, status="missing", reason="the evaluation is of an older training")
+        return _without_figures(entry, "missing", "the evaluation is of an older training")
     return entry
 
 
@@ -66,7 +76,7 @@ def _prediction(folder: Path, taken: Set[str]) -> Entry:
 
 def read_entry(folder: Path, *, name: str | None, branch: Branch | None) -> Entry:
     """The evaluation in a folder as a row of this name; without a name, as the record calls itself."""
-    facts: dict[str, Any] = {"name": name or folder.name, "branch": branch}
+    facts: dict[str, Any] = {"name": name or folder.name, "branch": branch, "evaluation": folder}
     try:
         read_stage(folder, kind="evaluation")
         record = read_metrics(folder)
@@ -84,16 +94,15 @@ def read_entry(folder: Path, *, name: str | None, branch: Branch | None) -> Entr
     return Entry(**facts, status="trained", record=record, faces=faces)
 
 
-def _without_evaluation(folder: Path, branch: Branch) -> Entry:
-    status = folder / "train" / "status.json"
+def _without_evaluation(facts: dict[str, Any]) -> Entry:
+    status = facts["training"] / "status.json"
     try:
         found = json.loads(status.read_text())
     except (OSError, ValueError):
-        return Entry(name=branch.name, branch=branch, status="missing", reason="its training left no record")
+        return Entry(**facts, status="missing", reason="its training left no record")
     if found.get("status") == "failed":
-        return Entry(name=branch.name, branch=branch, status="failed", reason=str(found.get("reason", "unknown")))
-    reason = "trained, but its evaluation left no record"
-    return Entry(name=branch.name, branch=branch, status="missing", reason=reason)
+        return Entry(**facts, status="failed", reason=str(found.get("reason", "unknown")))
+    return Entry(**facts, status="missing", reason="trained, but its evaluation left no record")
 
 
 def _other_weights(train: Path, record: dict[str, Any]) -> bool:
@@ -113,7 +122,7 @@ def _comparable(entry: Entry, first: Entry) -> Entry:
     if not differing:
         return entry
     reason = f"another {' and another '.join(differing)} than {first.name}: evaluate it again"
-    return Entry(name=entry.name, branch=entry.branch, status="not comparable", reason=reason)
+    return _without_figures(entry, "not comparable", reason)
 
 
 def _other_judges(record: dict[str, Any], first: dict[str, Any]) -> list[str]:
@@ -132,3 +141,7 @@ def _other_judges(record: dict[str, Any], first: dict[str, Any]) -> list[str]:
 def _judge(metric: dict[str, Any]) -> str:
     judge = metric.get("judge")
     return f"{judge['name']} at {judge['size']} px" if judge else "none"
+
+
+def _without_figures(entry: Entry, status: Status, reason: str) -> Entry:
+    return replace(entry, status=status, reason=reason, record={}, faces=pd.DataFrame())

@@ -9,6 +9,8 @@ from reenact.corpus.shards import write_stage
 from reenact.corpus.tables import FORMAT, check_format
 from reenact.errors import BadInput
 
+ONE_TRAINING = "one training: intervals are over faces, not over trainings"  # a note of every branch's record
+
 
 def read_status(model: Path) -> dict[str, Any]:
     """`status.json` of a training: `status` is trained or failed, then with a `reason`."""

@@ -119,11 +119,11 @@ def best_row(table: pd.DataFrame, column: str, metric: Metric) -> str | None:
 
 
 def _full(entry: Entry, trained: Sequence[Entry]) -> Entry | None:
-    """What an entry is compared with: the full variant of the same system and training seed."""
+    """What an entry is compared with: the full variant of the same run, system and training seed."""
     if entry.branch is None:
         return None
     wanted = replace(entry.branch, variant="full")
-    return next((other for other in trained if other.branch == wanted), None)
+    return next((other for other in trained if (other.run, other.branch) == (entry.run, wanted)), None)
 
 
 def _reference(name: str, trained: list[Entry], split: str, repeats: int, seed: int) -> dict[str, Any]:

@@ -19,14 +19,18 @@ STATUS = "trainings"
 
 
 def groups_of(entries: Sequence[Entry]) -> dict[str, list[Entry]]:
-    """Rows of at least two trainings that ended, by name: SYSTEM-VARIANT (k trainings)."""
-    found: dict[tuple[str, str], list[Entry]] = {}
+    """Rows of at least two trainings of one run that ended, by name: SYSTEM-VARIANT (k trainings).
+
+    Those of other runs may have had other settings: they are rows of their own.
+    """
+    found: dict[tuple[str, str, str], list[Entry]] = {}
     for entry in entries:
         if entry.status == "trained" and entry.branch:
-            found.setdefault((entry.branch.system, entry.branch.variant), []).append(entry)
+            found.setdefault((entry.run, entry.branch.system, entry.branch.variant), []).append(entry)
+    several = len({entry.run for entry in entries}) > 1
     return {
-        f"{system}-{variant} ({len(group)} trainings)": group
-        for (system, variant), group in found.items()
+        f"{run + '/' if several else ''}{system}-{variant} ({len(group)} trainings)": group
+        for (run, system, variant), group in found.items()
         if len(group) > 1
     }
 

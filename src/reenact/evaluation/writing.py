@@ -14,11 +14,11 @@ from reenact.evaluation.judges import Judges
 from reenact.evaluation.metrics.catalogue import METRICS
 from reenact.evaluation.metrics.metric import Metric
 from reenact.evaluation.protocols import pairs_hash
+from reenact.evaluation.records import ONE_TRAINING
 from reenact.evaluation.samples import write_samples
 from reenact.evaluation.scoring import Scored, faces_table, summarise_sets
 from reenact.evaluation.summary import summarise
 
-ONE_TRAINING = "one training: intervals are over faces, not over trainings"
 SINGLE_PICTURES = (
     "self pairs of single pictures are two pictures of one person: light, hair, age and background differ, and count "
     "as errors"

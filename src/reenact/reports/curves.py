@@ -9,7 +9,7 @@ from reenact.reports.page import inline
 
 _POINTS = 300  # per line: more can't be seen
 # Told apart by people with any colour vision (Okabe and Ito).
-_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
 
 
 def curves_html(histories: Mapping[str, pd.DataFrame]) -> str:
@@ -31,8 +31,8 @@ def _chart(name: str, histories: Mapping[str, pd.DataFrame]) -> str:
         line = history[history["name"] == name].sort_values("samples")
         if line.empty:
             continue
-        line = _thin(line)
-        axes.plot(line["samples"], line["value"], label=branch, color=_COLOURS[index % len(_COLOURS)], linewidth=1.3,
+        line = thinned(line)
+        axes.plot(line["samples"], line["value"], label=branch, color=COLOURS[index % len(COLOURS)], linewidth=1.3,
                   marker="." if len(line) < 3 else None)  # fmt: skip
     axes.set_title(name, fontsize=10)
     axes.set_xlabel("samples", fontsize=8)
@@ -47,9 +47,9 @@ def _chart(name: str, histories: Mapping[str, pd.DataFrame]) -> str:
     return inline(buffer.getvalue(), "image/svg+xml", alt=f"{name} over samples")
 
 
-def _thin(line: pd.DataFrame) -> pd.DataFrame:
+def thinned(line: pd.DataFrame) -> pd.DataFrame:
     """Means of equal stretches: noise gets quieter, and no peak is shown that is a single step's."""
     if len(line) <= _POINTS:
         return line
     stretch = pd.Series(range(len(line)), index=line.index) * _POINTS // len(line)
-    return line.groupby(stretch)[["samples", "value"]].mean()
+    return line.select_dtypes("number").groupby(stretch).mean()

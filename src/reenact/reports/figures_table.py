@@ -1,15 +1,18 @@
 """The comparison's figures as HTML: one table per protocol and kind of identities."""
 
 import html
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
 
 from reenact.evaluation.metrics.catalogue import METRICS
 from reenact.evaluation.scaled import SCALED
+from reenact.evaluation.summary import COPY_SOURCE
 from reenact.evaluation.table import SCORED, best_row
 from reenact.reports.page import rows
 
+SURE = 0.05  # of the corrected p
 TITLES = {
     "self": "Self-reenactment of unseen identities",
     "cross": "Cross-reenactment of unseen identities",
@@ -18,25 +21,52 @@ TITLES = {
 }
 
 
-def figures_html(table: pd.DataFrame, winner: str | None) -> str:
-    """Means with their intervals; the best branch of a column in bold, the chosen one on a coloured row."""
+LEGEND = (
+    "Marks: ▲ better, ▼ worse than copy source (c), than the full variant of the same training seed (f), by the paired "
+    "permutation test by persons, corrected for all that is tested of one row against one other (Holm, p < 0.05). No "
+    "mark: not told apart, or not tested. Bold: the best branch of a column, whether or not it is told apart."
+)
+
+
+def figures_html(table: pd.DataFrame, winner: str | None, differences: pd.DataFrame | None = None) -> str:
+    """Means with intervals and marks for what is significant; the best of a column bold, the chosen row coloured."""
+    marks = significant(differences)
     blocks = [
-        f"<h3>{title}</h3>" + _block(table, prefix, winner)
+        f"<h3>{title}</h3>" + _block(table, prefix, winner, marks)
         for prefix, title in TITLES.items()
         if any(f"{prefix}_{name}" in table for name in METRICS)
     ]
-    return "".join(blocks) or rows(["row", "status"], [("trouble", _plain(r, "row", "status")) for r in _dicts(table)])
+    legend = f'<p class="small soft">{html.escape(LEGEND)}</p>' if blocks else ""
+    return legend + "".join(blocks) or rows(
+        ["row", "status"], [("trouble", _plain(r, "row", "status")) for r in _dicts(table)]
+    )
+
+
+def significant(differences: pd.DataFrame | None) -> dict[tuple[str, str], list[tuple[str, bool, float]]]:
+    """By row and column of the table: (c or f, whether better, corrected p) where a test tells the rows apart."""
+    found: dict[tuple[str, str], list[tuple[str, bool, float]]] = {}
+    for line in _dicts(differences) if differences is not None else []:
+        better = _better(line)
+        if better is not None:
+            against = "c" if line["against"] == COPY_SOURCE else "f"
+            found.setdefault((line["row"], line["column"]), []).append((against, better, float(line["p_holm"])))
+    return found
+
+
+def _better(difference: dict[str, Any]) -> bool | None:
+    """Whether a difference is for the better; None where it may be chance."""
+    metric = METRICS.get(difference["metric"])
+    if metric is None or pd.isna(difference["p_holm"]) or difference["p_holm"] >= SURE:
+        return None
+    return bool((difference["value"] < 0) == (metric.direction == "lower"))
 
 
 def differences_html(differences: pd.DataFrame) -> str:
     """Paired differences: told apart where the test, corrected for their number, says so."""
     lines = []
     for row in _dicts(differences):
-        metric = METRICS.get(row["metric"])
-        sure = pd.notna(row["p_holm"]) and row["p_holm"] < 0.05
-        better = metric is not None and sure and (row["value"] < 0) == (metric.direction == "lower")
-        word = ("better" if better else "worse") if sure else "not told apart"
-        mark = "good" if better else ("bad" if sure else "soft")
+        better = _better(row)
+        word, mark = {True: ("better", "good"), False: ("worse", "bad"), None: ("not told apart", "soft")}[better]
         value = f"{row['value']:+.4g}" + _interval(row["low"], row["high"]) if pd.notna(row["value"]) else "-"
         cells = _plain(row, "row", "against", "column")
         p, effect, least = (_number(row[name]) for name in ("p_holm", "effect", "detectable"))
@@ -49,15 +79,19 @@ def _number(value: float | None) -> str:
     return "-" if value is None or pd.isna(value) else f"{value:.2g}"
 
 
-def _block(table: pd.DataFrame, prefix: str, winner: str | None) -> str:
-    metrics = [metric for metric in METRICS.values() if f"{prefix}_{metric.id}" in table]
+def _block(
+    table: pd.DataFrame, prefix: str, winner: str | None, marks: Mapping[tuple[str, str], list[tuple[str, bool, float]]]
+) -> str:
+    metrics = [m for m in METRICS.values() if f"{prefix}_{m.id}" in table and table[f"{prefix}_{m.id}"].notna().any()]
     best = {metric.id: best_row(table, f"{prefix}_{metric.id}", metric) for metric in metrics}
     lines = []
     for row in _dicts(table):
         name, status = str(row["row"]), str(row["status"])
         cells = [html.escape(name) + (' <span class="pill good">chosen</span>' if name == winner else "")]
         if status in SCORED:
-            cells += [_figure(row, f"{prefix}_{metric.id}", bold=best[metric.id] == name) for metric in metrics]
+            for metric in metrics:
+                column = f"{prefix}_{metric.id}"
+                cells.append(_figure(row, column, marks.get((name, column), []), bold=best[metric.id] == name))
             cells.append(_no_face(row, prefix))
         else:
             cells[0] += f'<br><span class="small">{html.escape(status)}</span>'
@@ -68,24 +102,32 @@ def _block(table: pd.DataFrame, prefix: str, winner: str | None) -> str:
     return rows(["", *heads, "no face"], lines)
 
 
-def _figure(row: dict[str, Any], column: str, *, bold: bool) -> str:
+def _figure(row: dict[str, Any], column: str, marks: list[tuple[str, bool, float]], *, bold: bool) -> str:
     value = row.get(column)
     if value is None or pd.isna(value):
         return "-"
     scaled = row.get(column + SCALED)
-    text = f"{value:.4g}" + ("" if scaled is None or pd.isna(scaled) else f" ({scaled:.2f})")
-    return (f"<b>{text}</b>" if bold else text) + _interval(row.get(f"{column}_low"), row.get(f"{column}_high"))
+    text = f"<b>{value:.3g}</b>" if bold else f"{value:.3g}"
+    text += "" if scaled is None or pd.isna(scaled) else f" ({scaled:.2f})"
+    text += "".join(_mark(*mark) for mark in marks)
+    return text + _interval(row.get(f"{column}_low"), row.get(f"{column}_high"))
+
+
+def _mark(against: str, better: bool, p: float) -> str:
+    said = f"{'better' if better else 'worse'} than {'copy source' if against == 'c' else 'full'}, p = {p:.2g}"
+    colour, arrow = ("good", "▲") if better else ("bad", "▼")
+    return f'<sup class="mark {colour}" title="{said}">{arrow}{against}</sup>'
 
 
 def _interval(low: float | None, high: float | None) -> str:
     if low is None or high is None or pd.isna(low) or pd.isna(high):
         return ""
-    return f'<span class="interval">{low:.4g} to {high:.4g}</span>'
+    return f'<span class="interval">{low:.3g} to {high:.3g}</span>'
 
 
 def _no_face(row: dict[str, Any], prefix: str) -> str:
     missed, pairs = row.get(f"{prefix}_no_face"), row.get(f"{prefix}_pairs")
-    return "-" if missed is None or pairs is None or pd.isna(missed) else f"{missed:.0f} of {pairs:.0f}"
+    return "-" if missed is None or pairs is None or pd.isna(missed) else f"{missed:.0f}/{pairs:.0f}"
 
 
 def _plain(row: dict[str, Any], *names: str) -> list[str]:

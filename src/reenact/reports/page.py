@@ -16,7 +16,7 @@ _STYLE = """
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--sheet); color: var(--ink);
   font: 15px/1.55 system-ui, -apple-system, "Segoe UI", Roboto, "DejaVu Sans", sans-serif; }
-main { max-width: 1180px; margin: 0 auto; padding: 32px 20px 64px; }
+main { max-width: 1180px; margin: 0 auto; padding: 32px 20px 64px; } main.wide { max-width: 1380px; }
 h1 { font-size: 28px; line-height: 1.2; margin: 0 0 6px; letter-spacing: -.01em; }
 h2 { font-size: 19px; margin: 0 0 4px; } h3 { font-size: 15px; margin: 18px 0 6px; }
 p { margin: 6px 0; } .soft { color: var(--soft); } .small { font-size: 13px; }
@@ -49,17 +49,31 @@ figure img { display: block; width: 112px; border-radius: 6px; margin-bottom: 3p
 .spark path { fill: none; vector-effect: non-scaling-stroke; stroke-linecap: round; stroke-linejoin: round; }
 .spark .line { stroke: var(--mark); stroke-width: 1.4; } .spark .marks { stroke: var(--line); stroke-width: 1; }
 details summary { cursor: pointer; color: var(--mark); }
+main.wide th, main.wide td { padding: 5px 7px; } main.wide th { white-space: normal; }
+main.wide td:first-child { white-space: normal; overflow-wrap: anywhere; min-width: 120px; }
+sup.mark { font-size: 10px; font-weight: 600; margin-left: 2px; font-style: normal; white-space: nowrap; }
+.charts.wide { grid-template-columns: repeat(auto-fill, minmax(min(560px, 100%), 1fr)); }
+.strips th, .strips td { text-align: center; vertical-align: top; white-space: normal; padding: 4px 3px; }
+.strips thead th { overflow-wrap: anywhere; } .strips th span { font-weight: 400; font-style: italic; }
+.strips tbody th { text-align: left; font-weight: 400; font-size: 11px; overflow-wrap: anywhere; width: 130px; }
+.face { position: relative; display: inline-block; line-height: 0; margin: 1px; }
+.face img { width: 128px; max-width: 100%; border-radius: 4px; }
+.face.fake::after { content: "synthetic"; position: absolute; left: 3px; bottom: 3px; font: 9px/1.3 sans-serif;
+  background: rgba(0, 0, 0, .6); color: #fff; padding: 0 4px; border-radius: 3px; }
+.cases td { vertical-align: top; } .case { display: flex; flex-wrap: wrap; } .case .face img { width: 92px; }
+caption { text-align: left; color: var(--soft); font-size: 13px; padding-bottom: 4px; }
 @media print { body { background: #fff; } section { break-inside: avoid; border: 0; padding: 8px 0; }
   .scroll { overflow: visible; } table { font-size: 11px; } th, td { padding: 3px 5px; } }
 """
 
 
-def page(title: str, body: str) -> str:
-    """A whole HTML document; nothing in it is fetched from anywhere."""
+def page(title: str, body: str, *, wide: bool = False) -> str:
+    """A whole HTML document; nothing in it is fetched from anywhere. `wide` is for tables of many columns."""
+    kind = ' class="wide"' if wide else ""
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{html.escape(title)}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n<main>\n{body}\n</main>\n"
+        f"<title>{html.escape(title)}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n<main{kind}>\n{body}\n</main>\n"
         "</body>\n</html>\n"
     )
 
@@ -76,7 +90,7 @@ def rows(header: Sequence[str], lines: Iterable[tuple[str, Sequence[str]]], *, t
     def kind(column: int) -> str:
         return ' class="text"' if column in text else ""
 
-    head = "".join(f"<th{kind(i)}>{html.escape(name)}</th>" for i, name in enumerate(header))
+    head = "".join(f'<th scope="col"{kind(i)}>{html.escape(name)}</th>' for i, name in enumerate(header))
     body = "".join(
         f'<tr class="{mark}">' + "".join(f"<td{kind(i)}>{cell}</td>" for i, cell in enumerate(cells)) + "</tr>"
         for mark, cells in lines

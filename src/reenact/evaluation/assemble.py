@@ -1,0 +1,77 @@
+"""From entries to a comparison: the table, what differs, who wins, what has to be said. Nothing is written here."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from reenact.evaluation.choice import choose
+from reenact.evaluation.collect import Entry
+from reenact.evaluation.records import ONE_TRAINING
+from reenact.evaluation.rule import ChooseSettings
+from reenact.evaluation.table import build_table, differences
+from reenact.evaluation.trainings import groups_of
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """What all outputs of a comparison are made of."""
+
+    entries: Sequence[Entry]
+    table: pd.DataFrame  # see table.build_table; `choice`, `chosen` and `features` beside
+    differences: pd.DataFrame
+    winner: dict[str, Any]  # `branch` (None where none can win), `metric`, `value`, `rule`, `model`
+    notes: Sequence[str]
+    shared: Mapping[str, Any]  # what all records agree on: metrics, judge, image_size, pairs_sha256, range
+
+    @property
+    def trained(self) -> list[Entry]:
+        """Those with figures."""
+        return [entry for entry in self.entries if entry.status == "trained"]
+
+
+def assemble(entries: Sequence[Entry], *, rule: ChooseSettings, repeats: int, seed: int) -> Comparison:
+    """Compare entries on the test split; the winner is chosen on the split of the rule."""
+    table = build_table(entries, split="test", repeats=repeats, seed=seed)
+    versus = differences(entries, split="test", repeats=repeats, seed=seed)
+    values, winner = choose(entries, rule)
+    trained = [entry for entry in entries if entry.status == "trained"]
+    networks = {entry.name: feature_network(entry.record) for entry in trained}
+    table["choice"] = [values.get(name) for name in table["row"]]
+    table["choice"] = table["choice"].astype("float64")
+    table["chosen"] = table["row"] == winner
+    table["features"] = [networks.get(name, "") for name in table["row"]]
+    shared = ("metrics", "judge", "image_size", "pairs_sha256", "range")
+    return Comparison(
+        entries=entries,
+        table=table,
+        differences=versus,
+        winner={
+            "branch": winner,
+            "metric": f"{rule.protocol}_{rule.metric}",
+            "value": values[winner] if winner else None,
+            "rule": rule.plain(),
+            "model": f"{winner}/train" if winner else None,  # below the folder of branches
+        },
+        notes=_notes(trained, networks),
+        shared={key: trained[0].record[key] for key in shared if trained},
+    )
+
+
+def feature_network(record: Mapping[str, Any]) -> str:
+    """Name and sha256 of the network behind a branch's perceptual and identity losses."""
+    network = (record.get("model") or {}).get("features")
+    return f"{network['name']} {network['sha256']}" if network else "none"
+
+
+def _notes(trained: Sequence[Entry], networks: Mapping[str, str]) -> list[str]:
+    notes = sorted({note for entry in trained for note in entry.record["notes"]})
+    if groups_of(trained):
+        notes = [note for note in notes if note != ONE_TRAINING]
+        notes.append(
+            "rows of one branch are one training: their intervals are over faces; intervals of rows of several "
+            "trainings are over persons and trainings"
+        )
+    known = sorted({networks[entry.name] for entry in trained if entry.branch})
+    return [*notes, *(f"feature network of the losses: {network}" for network in known)]
