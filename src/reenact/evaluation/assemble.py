@@ -70,8 +70,8 @@ def _notes(trained: Sequence[Entry], networks: Mapping[str, str]) -> list[str]:
     if groups_of(trained):
         notes = [note for note in notes if note != ONE_TRAINING]
         notes.append(
-            "rows of one branch are one training: their intervals are over faces; intervals of rows of several "
-            "trainings are over persons and trainings"
+            "a row of one branch is one training: its intervals are over faces; in rows of several trainings the "
+            "intervals are over persons and trainings"
         )
     known = sorted({networks[entry.name] for entry in trained if entry.branch})
     return [*notes, *(f"feature network of the losses: {network}" for network in known)]
