@@ -1,6 +1,5 @@
 """The stage `label_segments`: every backend on a small corpus, made only where somebody asks for it."""
 
-import struct
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
@@ -12,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from onnx_files import onnx_bytes
 from reenact.config import Runtime
 from reenact.corpus.corpus import Corpus
 from reenact.corpus.shards import frame_writer, read_array, read_stage, write_array, write_rows, write_stage
@@ -263,43 +263,13 @@ def test_a_program_that_answers_nonsense_stops_the_stage(folders: dict[str, Path
 # By a network
 
 
-def onnx_bytes(weights: np.ndarray) -> bytes:
-    """A network of one 1 x 1 convolution (classes, channels), as the bytes of an ONNX file (a protobuf)."""
-
-    def field(number: int, value: bytes | str | int) -> bytes:
-        if isinstance(value, int):
-            return varint(number << 3) + varint(value)
-        data = value.encode() if isinstance(value, str) else value
-        return varint(number << 3 | 2) + varint(len(data)) + data
-
-    def varint(value: int) -> bytes:
-        head = b""
-        while value > 127:
-            head, value = head + bytes([value & 127 | 128]), value >> 7
-        return head + bytes([value])
-
-    def value_info(name: str, *shape: int) -> bytes:
-        dimensions = b"".join(field(1, field(1, one)) for one in shape)
-        return field(1, name) + field(2, field(1, field(1, 1) + field(2, dimensions)))
-
-    classes, channels = weights.shape
-    kernel = field(1, "kernel_shape") + field(8, 1) + field(8, 1) + field(20, 7)  # 7: a list of whole numbers
-    node = field(1, "picture") + field(1, "weights") + field(2, "scores") + field(4, "Conv") + field(5, kernel)
-    dimensions = b"".join(field(1, one) for one in (classes, channels, 1, 1))
-    raw = struct.pack(f"<{weights.size}f", *weights.ravel())
-    tensor = dimensions + field(2, 1) + field(8, "weights") + field(9, raw)
-    ends = field(11, value_info("picture", 1, channels, 32, 32)) + field(12, value_info("scores", 1, classes, 32, 32))
-    graph = field(1, node) + field(2, "graph") + field(5, tensor) + ends
-    return field(1, 7) + field(8, field(1, "") + field(2, 13)) + field(7, graph)
-
-
 @pytest.fixture
 def network(tmp_path: Path) -> dict[str, Any]:
     """CelebAMask-HQ's classes by colour: red is hair (17), green is skin (1), blue cloth (16)."""
     weights = np.zeros((19, 3), np.float32)
     weights[17], weights[1], weights[16] = np.eye(3)
     path = tmp_path / "faces.onnx"
-    path.write_bytes(onnx_bytes(weights))
+    path.write_bytes(onnx_bytes(weights[:, :, None, None]))
     plain = {"mean": [0, 0, 0], "deviation": [1, 1, 1], "size": 32}
     return {"file": str(path), "sha256": hash_file(path), **plain}
 

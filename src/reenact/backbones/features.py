@@ -9,8 +9,9 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from reenact.backbones.reader import Reader
-from reenact.backbones.settings import FeatureSettings
+from reenact.backbones.settings import CACHE, FeatureSettings
 from reenact.backbones.vgg import Vgg19
+from reenact.backbones.weights import weights_file
 from reenact.corpus.shards import read_stage
 from reenact.errors import BadInput
 from reenact.hashing import hash_file
@@ -90,7 +91,8 @@ def load_features(guide: Path, settings: FeatureSettings) -> Features:
     Raises BadInput where the file is missing, damaged or not the one whose checksum is known.
     """
     if settings.network == "vgg19":
-        return Vgg19.load(Path(settings.file), sha256=settings.sha256)
+        path = weights_file(settings.weights, where="train.features", cache=Path(CACHE))
+        return Vgg19.load(path, sha256=settings.sha256)
     reader, facts = load_reader(guide)
     return GuideFeatures(reader, sha256=facts["sha256"], scales=tuple(facts["scales"]))
 

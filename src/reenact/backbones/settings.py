@@ -1,4 +1,4 @@
-"""Which frozen network perceptual and identity losses use; free of torch."""
+"""Which frozen networks losses and metrics use, and where their files come from; free of torch."""
 
 from typing import Literal, Self
 
@@ -6,18 +6,64 @@ from pydantic import Field, model_validator
 
 from reenact.config import Settings
 
+CACHE = "out/weights"  # where files fetched by address are kept
+
+
+class WeightsSettings(Settings):
+    """A file of published weights: on this disk, or at an address (http, https, s3, file). Nothing set: not there."""
+
+    file: str = ""
+    url: str = ""
+    sha256: str = Field(default="", pattern="^([0-9a-f]{64})?$")  # of the file; another one is refused unread
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Self:
+        if self.file and self.url:
+            raise ValueError("file or url, not both")
+        if self.sha256 and not (self.file or self.url):
+            raise ValueError("a sha256 of which file? Name it by file or url")
+        if self.url and not self.sha256:
+            raise ValueError("a url needs the sha256 of the file that is meant")
+        return self
+
+    @property
+    def given(self) -> bool:
+        """Whether a file is named at all."""
+        return bool(self.file or self.url)
+
+
+class LpipsSettings(WeightsSettings):
+    """AlexNet as torchvision publishes it; the linear heads of LPIPS v0.1 come with torchmetrics, or from `heads`."""
+
+    heads: WeightsSettings = WeightsSettings()
+
+
+class NetworkSettings(Settings):
+    """Networks of the user's own that metrics need; without its file a metric's column stays empty."""
+
+    cache: str = CACHE
+    inception: WeightsSettings = WeightsSettings()  # fid: pt_inception-2015-12-05-6726825d.pth
+    arcface: WeightsSettings = WeightsSettings()  # csim_arcface_*: an ONNX file
+    lpips: LpipsSettings = LpipsSettings()  # lpips: alexnet-owt-7be5be79.pth
+
 
 class FeatureSettings(Settings):
-    """`guide`: the reader trained on this corpus. `vgg19`: the user's own file of published weights, never fetched."""
+    """`guide`: the reader trained on this corpus. `vgg19`: published weights, a .pth or .safetensors of the user's."""
 
     network: Literal["guide", "vgg19"] = "guide"
-    file: str = ""  # vgg19: a .pth or .safetensors file with keys features.N.weight and features.N.bias
+    file: str = ""  # vgg19: with keys features.N.weight and features.N.bias
+    url: str = ""  # or its address; kept in out/weights
     sha256: str = Field(default="", pattern="^([0-9a-f]{64})?$")  # of that file
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
-        if self.network == "vgg19" and not (self.file and self.sha256):
-            raise ValueError("network vgg19 needs the file of its weights and the file's sha256")
-        if self.network == "guide" and (self.file or self.sha256):
-            raise ValueError("file and sha256 belong to network vgg19; the guide comes from the stage train_guide")
+        if self.network == "vgg19" and not (bool(self.file) != bool(self.url) and self.sha256):
+            raise ValueError("network vgg19 needs the file of its weights (file or url) and the file's sha256")
+        if self.network == "guide" and (self.file or self.url or self.sha256):
+            raise ValueError("file, url and sha256 belong to network vgg19; the guide comes from stage train_guide")
         return self
+
+    @property
+    def weights(self) -> WeightsSettings:
+        """The file of vgg19."""
+        return WeightsSettings(file=self.file, url=self.url, sha256=self.sha256)

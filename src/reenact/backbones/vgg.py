@@ -1,15 +1,12 @@
-"""VGG-19 (Simonyan & Zisserman 2014) from the user's own file of published weights; nothing is ever downloaded."""
+"""VGG-19 (Simonyan & Zisserman 2014) from the user's own file of published weights."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import torch
 import torch.nn.functional as F
-from safetensors.torch import load_file
 from torch import Tensor
 
-from reenact.errors import BadInput
-from reenact.hashing import hash_file
+from reenact.backbones.weights import read_weights, tensor
 
 if TYPE_CHECKING:
     from reenact.backbones.features import FeatureMaps
@@ -36,16 +33,20 @@ class Vgg19:
 
     @classmethod
     def load(cls, path: Path, *, sha256: str) -> "Vgg19":
-        """Read a .pth or .safetensors file with keys features.N.weight, features.N.bias; further keys are ignored.
+        """Read a checked .pth or .safetensors file with keys features.N.weight, features.N.bias; others are ignored.
 
-        Raises BadInput where the file is missing, has another checksum, or lacks a layer.
+        Raises BadInput where it can't be read or lacks a layer.
         """
-        if not path.is_file():
-            raise BadInput(f"{path}: no such file of VGG-19 weights. Name your own, or set features.network: guide.")
-        found = hash_file(path)
-        if found != sha256:
-            raise BadInput(f"{path}: its sha256 is {found}, the settings say {sha256}. It is not the file you mean.")
-        return cls(_convolutions(path, _read(path)), sha256=sha256)
+        state, weights, channels = read_weights(path), {}, 3
+        for index, out in CONVOLUTIONS.items():
+            shapes = {"weight": (out, channels, 3, 3), "bias": (out,)}
+            weight, bias = (
+                tensor(state, f"features.{index}.{part}", shape, path=path, network="VGG-19")
+                for part, shape in shapes.items()
+            )
+            weights[index] = (weight, bias)
+            channels = out
+        return cls(weights, sha256=sha256)
 
     def maps(self, image: Tensor) -> "FeatureMaps":
         """(B, 3, S, S) RGB in [-1, 1] -> the maps of the layers that seed 000 names."""
@@ -70,31 +71,3 @@ class Vgg19:
     def identity(self, image: Tensor) -> Tensor:
         """relu3_2."""
         return self.maps(image).identity
-
-
-def _read(path: Path) -> dict[str, Tensor]:
-    try:
-        if path.suffix == ".safetensors":
-            return load_file(path)
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch and pickle raise whatever a foreign file leads them to
-        raise BadInput(f"{path}: no readable file of weights ({type(error).__name__}: {error}).") from None
-    if not isinstance(state, dict):
-        raise BadInput(f"{path}: expected a table of weights by name, found {type(state).__name__}.")
-    return state
-
-
-def _convolutions(path: Path, state: dict[str, Tensor]) -> dict[int, tuple[Tensor, Tensor]]:
-    weights, channels = {}, 3
-    for index, out in CONVOLUTIONS.items():
-        pair = []
-        for part, shape in (("weight", (out, channels, 3, 3)), ("bias", (out,))):
-            key = f"features.{index}.{part}"
-            value = state.get(key)
-            if value is None or tuple(value.shape) != shape:
-                found = "missing" if value is None else f"of shape {tuple(value.shape)}"
-                raise BadInput(f"{path}: {key} of VGG-19 should be of shape {shape}, it is {found}.")
-            pair.append(value.detach().float())
-        weights[index] = (pair[0], pair[1])
-        channels = out
-    return weights
