@@ -15,7 +15,7 @@ from reenact.evaluation.metrics.catalogue import METRICS
 from reenact.evaluation.metrics.metric import Metric
 from reenact.evaluation.protocols import pairs_hash
 from reenact.evaluation.records import ONE_TRAINING
-from reenact.evaluation.samples import write_samples
+from reenact.evaluation.sample_pairs import write_samples
 from reenact.evaluation.scoring import Scored, faces_table, summarise_sets
 from reenact.evaluation.summary import summarise
 
