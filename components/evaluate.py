@@ -12,6 +12,7 @@ def evaluate(
     system: str,
     variant: str,
     seed: int,
+    videos: dsl.Input[dsl.Dataset],
     frames: dsl.Input[dsl.Dataset],
     landmarks: dsl.Input[dsl.Dataset],
     actions: dsl.Input[dsl.Dataset],
@@ -31,6 +32,7 @@ def evaluate(
         out=scores.path,
         metrics=metrics,
         folders={
+            "videos": videos.path,
             "frames": frames.path,
             "landmarks": landmarks.path,
             "actions": actions.path,

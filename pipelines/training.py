@@ -25,6 +25,7 @@ def branches(
     branches: list,
     train_told: str,
     evaluate_told: str,
+    videos: dsl.Input[dsl.Dataset],
     frames: dsl.Input[dsl.Dataset],
     landmarks: dsl.Input[dsl.Dataset],
     actions: dsl.Input[dsl.Dataset],
@@ -50,7 +51,7 @@ def branches(
         trained = train(told=train_told, **place, **data)
         trained.set_display_name("Train").set_caching_options(False)
         trained.set_retry(num_retries=1, backoff_duration="1s", backoff_factor=2.0)
-        scored = evaluate(told=evaluate_told, **place, **data, model=trained.outputs["model"])
+        scored = evaluate(told=evaluate_told, **place, videos=videos, **data, model=trained.outputs["model"])
         scored.set_display_name("Evaluate").set_caching_options(False)
 
 
@@ -128,6 +129,7 @@ def training(
         branches=branch_list,
         train_told=train_told,
         evaluate_told=evaluate_told,
+        videos=videos,
         frames=frames,
         landmarks=landmarks,
         actions=actions,

@@ -50,6 +50,10 @@ def as_stills(folders, people):
             rows.append({**row, "clip": name, "start": row["start"] + place, "count": count,
                          "kind": "still" if still else "video"})  # fmt: skip
             parts.append({**split.loc[row["clip"]], "clip": name, "start": 0, "stop": count})
+    shapes = read_table(folders["actions"] / "shapes.parquet", kind="shapes").set_index("clip")
+    owners = [name if name in shapes.index else name.rpartition("-")[0] for name in (row["clip"] for row in rows)]
+    shapes = shapes.loc[owners].reset_index(drop=True).assign(clip=[row["clip"] for row in rows])
+    write_table(folders["actions"] / "shapes.parquet", shapes, kind="shapes")
     write_table(folders["frames"] / "clips.parquet", pd.DataFrame(rows), kind="clips")
     write_table(folders["validated"] / "split.parquet", pd.DataFrame(parts), kind="split")
     return Corpus(folders["frames"], landmarks=folders["landmarks"], actions=folders["actions"])

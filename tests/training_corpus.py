@@ -53,6 +53,8 @@ def write_corpus(root, *, identities=4, frames=12, side=32, codec="raw", clips_p
          "start": 0, "stop": frames, "by": "identity"} for row in rows
     ]  # fmt: skip
     write_table(folders["validated"] / "split.parquet", pd.DataFrame(parts), kind="split")
+    shapes = pd.DataFrame({"clip": [row["clip"] for row in rows], "shape_00": np.arange(len(rows)) / 10})
+    write_table(folders["actions"] / "shapes.parquet", shapes, kind="shapes")
     write_stage(folders["frames"], kind="frames", size=side, codec=codec)
     for kind in ("landmarks", "actions", "validated"):
         write_stage(folders[kind], kind=kind)

@@ -76,9 +76,9 @@ STEPS: Mapping[str, Step] = MappingProxyType(
             branch=True,
         ),
         "evaluate": Step(
-            inputs=("frames", "landmarks", "actions", "segments", "validated", "guide", "model"),
+            inputs=("videos", "frames", "landmarks", "actions", "segments", "validated", "guide", "model"),
             blocks=("tracking", "runtime"),
-            code=(*_NETWORKS, "labelling", "systems", "evaluation", "training/device.py"),
+            code=(*_NETWORKS, "labelling", "rendering", "systems", "evaluation", "training/device.py"),
             branch=True,
         ),
         "compare": Step(inputs=("branches",), blocks=(), code=(*_FACES, "systems/branch.py", "evaluation", "reports")),

@@ -5,7 +5,7 @@ import sys
 
 import typer
 
-from reenact.cli import data, labels, pipeline, repro, show, stages
+from reenact.cli import data, labels, pairs, pipeline, repro, show, stages
 from reenact.errors import ReenactError
 
 app = typer.Typer(
@@ -41,6 +41,7 @@ stages.add_to(app)
 pipeline.add_to(app)
 repro.add_to(app)
 labels.add_to(app)
+pairs.add_to(app)
 
 
 def main() -> None:

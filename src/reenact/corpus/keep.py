@@ -17,7 +17,7 @@ from reenact.corpus.checks import Outcome, custom
 from reenact.corpus.frame_limits import FrameLimits
 from reenact.corpus.frame_tables import FrameTable
 from reenact.corpus.shards import write_array
-from reenact.corpus.stills import sequences, still_rows
+from reenact.corpus.stills import pools, still_rows
 from reenact.errors import ValidationFailed
 
 
@@ -43,7 +43,7 @@ class PassedOver:
     frames: int = 0
     gone: int = 0
     dropped: dict[str, int] = field(default_factory=dict)  # by limit, in words
-    left: dict[tuple[str, str], int] = field(default_factory=dict)  # by split and sequence (corpus/stills.py)
+    left: dict[tuple[str, str], int] = field(default_factory=dict)  # by split and pool (corpus/stills.py)
 
     def add(self, frames: pd.DataFrame) -> NDArray[np.bool_]:
         """Which rows of a piece stay; a piece holds all rows of its clips."""
@@ -53,13 +53,13 @@ class PassedOver:
         for limit, count in kept.dropped.items():
             self.dropped[limit] = self.dropped.get(limit, 0) + count
         if self.split is not None:
-            for where, count in _left(kept, frames, self.split, self._sequences).items():
+            for where, count in _left(kept, frames, self.split, self._pools).items():
                 self.left[where] = self.left.get(where, 0) + count
         return kept.rows
 
     @cached_property
-    def _sequences(self) -> pd.Series:
-        return sequences(self.clips)
+    def _pools(self) -> pd.Series:
+        return pools(self.clips)
 
     def outcomes(self) -> list[Outcome]:
         """For `checks.parquet`: what each limit drops, and critical: a split of which too little stays."""
@@ -70,7 +70,7 @@ class PassedOver:
         ]  # fmt: skip
         if self.dropped and self.split is not None:
             names = list(dict.fromkeys(self.split["split"]))
-            one_each = still_rows(self.clips).all() and self._sequences.is_unique
+            one_each = still_rows(self.clips).all() and self._pools.is_unique
             enough = {name for (name, _), count in self.left.items() if count >= (1 if one_each else 2)}
             empty = [name for name in names if name not in enough]
             outcomes.append(custom("keep", "frames stay in every split", "critical", bad=empty, of=len(names)))
@@ -120,8 +120,8 @@ def write_usable(out: Path, tables: Iterable[FrameTable], passed: PassedOver) ->
     return shards
 
 
-def _left(kept: Kept, frames: pd.DataFrame, split: pd.DataFrame, sequence: pd.Series) -> dict[tuple[str, str], int]:
-    """How many usable frames there are by split and sequence."""
+def _left(kept: Kept, frames: pd.DataFrame, split: pd.DataFrame, pool: pd.Series) -> dict[tuple[str, str], int]:
+    """How many usable frames there are by split and pool."""
     labelled = frames["found"].to_numpy(dtype=np.bool_)
     if "actions_valid" in frames:
         labelled = labelled & frames["actions_valid"].to_numpy(dtype=np.bool_)
@@ -130,7 +130,7 @@ def _left(kept: Kept, frames: pd.DataFrame, split: pd.DataFrame, sequence: pd.Se
     })[kept.rows & labelled]  # fmt: skip
     joined = usable.merge(split[split["clip"].isin(set(usable["clip"]))], on="clip")
     inside = joined[(joined["place"] >= joined["start"]) & (joined["place"] < joined["stop"])]
-    counts = inside.groupby(["split", inside["clip"].map(sequence).rename("sequence")]).size()
+    counts = inside.groupby(["split", inside["clip"].map(pool).rename("pool")]).size()
     return {(str(name), str(of)): int(count) for (name, of), count in counts.items()}
 
 

@@ -154,6 +154,12 @@ def read_parts(validated: Path, split: str) -> list[Part]:
     ]
 
 
+def split_reasons(validated: Path) -> dict[str, str]:
+    """What put each clip into its split: `official`, `identity` or `time`."""
+    table = read_table(validated / "split.parquet", kind="split")
+    return dict(zip(table["clip"].astype(str), table["by"].astype(str), strict=True)) if "by" in table else {}
+
+
 def split_kind(validated: Path) -> str:
     """`seen identities` where clips were cut by time, else `unseen identities`: what tables have to say."""
     table = read_table(validated / "split.parquet", kind="split")

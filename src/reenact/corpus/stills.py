@@ -14,7 +14,7 @@ ONE_EACH = (
 )
 
 
-def sequence_of(clip: Clip) -> tuple[str, str]:
+def pool_of(clip: Clip) -> tuple[str, str]:
     """What frames are drawn from together: one clip, or the single pictures of one identity."""
     return ("pictures", clip.identity) if clip.still else ("clip", clip.clip)
 
@@ -24,7 +24,7 @@ def still_rows(clips: pd.DataFrame) -> pd.Series:
     return clips["kind"].eq("still") if "kind" in clips else pd.Series(False, index=clips.index)
 
 
-def sequences(clips: pd.DataFrame) -> pd.Series:
+def pools(clips: pd.DataFrame) -> pd.Series:
     """By clip, the name of what its frames are drawn together with; two kinds never share one."""
     names = clips["clip"].astype(str).where(~still_rows(clips), "pictures of " + clips["identity"].astype(str))
     return pd.Series(names.to_numpy(), index=clips["clip"].to_numpy()).groupby(level=0).first()

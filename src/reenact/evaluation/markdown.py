@@ -11,8 +11,10 @@ from reenact.evaluation.table import SCORED
 TITLES = {
     "self": "Self-reenactment",
     "cross": "Cross-reenactment",
+    "crosstruth": "Cross-reenactment against the true picture",
     "seen_self": "Self-reenactment, seen identities",
     "seen_cross": "Cross-reenactment, seen identities",
+    "seen_crosstruth": "Cross-reenactment against the true picture, seen identities",
 }
 
 

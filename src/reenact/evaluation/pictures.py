@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -16,14 +17,20 @@ from reenact.faces.actions import ACTION_UNITS
 from reenact.faces.batch import Faces
 from reenact.systems.protocol import Label
 
+if TYPE_CHECKING:
+    from reenact.evaluation.redrawn import Redrawn
+
 Frames = Sequence[tuple[str, int]]  # clip, frame
 
 
 class Pictures:
-    """Reads frames once each; all pictures are RGB uint8 (size, size, 3)."""
+    """Reads frames once each; all pictures are RGB uint8 (size, size, 3).
 
-    def __init__(self, corpus: Corpus, *, size: int) -> None:
-        self.corpus, self.size = corpus, size
+    `redrawn` draws true pictures that no frame of the corpus is; without it, such a picture is missing.
+    """
+
+    def __init__(self, corpus: Corpus, *, size: int, redrawn: "Redrawn | None" = None) -> None:
+        self.corpus, self.size, self.redrawn = corpus, size, redrawn
         self._read: dict[tuple[str, int], Image] = {}
 
     def one(self, clip: str, frame: int) -> Image:

@@ -16,11 +16,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from reenact.corpus.corpus import Clip, Corpus
+from reenact.evaluation.pairs.people import NO_FRAME
+from reenact.evaluation.pairs.shots import AROUND
 from reenact.evaluation.pictures import Frames
-from reenact.evaluation.protocols import NO_FRAME
 
 ANGLE = 6.0  # degrees that count as much as one step of an action unit
-AROUND = 0.5  # s beside the truth that nobody may look up
 
 _Labels = Callable[[Clip], NDArray[np.float64]]
 

@@ -35,8 +35,18 @@ def frames_of(pairs: pd.DataFrame, role: str) -> Frames:
 
 
 def real(pictures: Pictures, pairs: pd.DataFrame, role: str) -> Drawn:
-    """The real pictures that pairs name in a role; black and not usable where they name none."""
-    return _shown(pictures, frames_of(pairs, role))
+    """The real pictures that pairs name in a role; black and not usable where they name none.
+
+    A truth of a cross pair that no frame is, is drawn.
+    """
+    shown = _shown(pictures, frames_of(pairs, role))
+    if role != "truth" or pictures.redrawn is None:
+        return shown
+    due = (pairs["protocol"] == "cross_truth").to_numpy() & ~shown.usable
+    if due.any():
+        sources, drivings = frames_of(pairs[due], "source"), frames_of(pairs[due], "driving")
+        shown.pictures[due] = pictures.redrawn.many(sources, drivings, size=pictures.size)
+    return Drawn(pictures=shown.pictures, usable=shown.usable | due)
 
 
 def _shown(pictures: Pictures, frames: Frames) -> Drawn:

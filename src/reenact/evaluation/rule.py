@@ -11,7 +11,7 @@ class ChooseSettings(Settings):
     """The rule; the metric's own direction says whether less or more is better."""
 
     split: Literal["val"] = "val"  # the test split is for the table alone
-    protocol: Literal["self", "cross", "lsim", "selfvideo", "crossvideo"] = "self"
+    protocol: Literal["self", "cross", "cross_truth", "lsim", "selfvideo", "crossvideo"] = "self"
     # The names in evaluation/metrics/catalogue.py, repeated so that a mistake is said before anything is run.
     metric: Literal[
         "mse", "ssim", "nme", "pose_angle", "psim", "ed", "csim_source", "csim_truth", "lsim", "temporal_error",

@@ -13,6 +13,7 @@ from reenact.evaluation.judge import People, Reading
 from reenact.evaluation.judges import Judges
 from reenact.evaluation.metrics.catalogue import METRICS, metrics_of
 from reenact.evaluation.metrics.metric import Metric
+from reenact.evaluation.pairs.shots import COLUMNS as SHOTS
 from reenact.evaluation.pictures import Pictures
 from reenact.evaluation.rows import Drawn, Row, real
 from reenact.evaluation.sequences import previous_rows
@@ -67,7 +68,7 @@ def faces_table(scored: Mapping[str, list[Scored]]) -> pd.DataFrame:
     tables = []
     everything = [(name, group) for name, groups in scored.items() for group in groups]
     for name, group in progress(everything, "judge: groups of pairs"):
-        table = group.pairs.reset_index(drop=True).assign(row=name)
+        table = group.pairs.drop(columns=[*SHOTS], errors="ignore").reset_index(drop=True).assign(row=name)
         table["drawn"] = group.generated.usable
         table["face_found"] = group.generated.found
         protocol = str(table["protocol"].iloc[0])

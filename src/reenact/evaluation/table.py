@@ -1,7 +1,8 @@
 """The comparison: a row per reference, branch and other method, a column per metric, protocol and kind of identities.
 
 Columns `self_` and `cross_` hold the two protocols (LSIM's triplets are cross-reenactment: `cross_lsim`; measures of
-video stand as `self_jitter`, `cross_jitter`); with `seen_` before it, a column is about people that training has seen.
+video stand as `self_jitter`, `cross_jitter`), `crosstruth_` the cross pairs whose true picture is known; with `seen_`
+before it, a column is about people that training has seen.
 These never share a column.
 """
 
@@ -22,13 +23,13 @@ from reenact.evaluation.trainings import STATUS, groups_of, over_trainings
 
 SCORED = ("trained", "reference", STATUS)  # states of rows that have figures
 COUNTS = ("pairs", "no_face", "not_drawn")
-PLACES = ("self", "cross", "lsim", "selfvideo", "crossvideo")
+PLACES = ("self", "cross", "crosstruth", "lsim", "selfvideo", "crossvideo")
 _SHOWN = {"lsim": "cross", "selfvideo": "self", "crossvideo": "cross"}  # whose columns their metrics stand in
 
 
 def column(protocol: str, identities: str, name: str) -> str:
     """Name of a column, for example self_mse, cross_lsim, seen_self_mse."""
-    shown = _SHOWN.get(protocol, protocol) if name in METRICS else protocol
+    shown = (_SHOWN.get(protocol, protocol) if name in METRICS else protocol).replace("_", "")
     return f"{'seen_' if identities == 'seen' else ''}{shown}_{name}"
 
 

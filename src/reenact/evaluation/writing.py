@@ -13,6 +13,7 @@ from reenact.corpus.tables import FORMAT, write_table
 from reenact.evaluation.judges import Judges
 from reenact.evaluation.metrics.catalogue import METRICS
 from reenact.evaluation.metrics.metric import Metric
+from reenact.evaluation.pair_files import write_pairs
 from reenact.evaluation.protocols import pairs_hash
 from reenact.evaluation.records import ONE_TRAINING
 from reenact.evaluation.sample_pairs import write_samples
@@ -54,7 +55,7 @@ def write_evaluation(
         "results": results,
     }
     write_table(out / "faces.parquet", faces, kind="scores")
-    write_table(out / "pairs.parquet", pairs, kind="pairs")
+    write_pairs(out / "pairs.parquet", pairs, seed=int(facts["pair_seed"]))
     write_json(out / "metrics.json", record)
     ours = faces[faces["row"] == row]
     write_samples(out / "samples.parquet", scored[row], ours, corpus, persons=samples)

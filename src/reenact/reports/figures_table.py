@@ -16,8 +16,10 @@ SURE = 0.05  # of the corrected p
 TITLES = {
     "self": "Self-reenactment of unseen identities",
     "cross": "Cross-reenactment of unseen identities",
+    "crosstruth": "Cross-reenactment of unseen identities against the true picture",
     "seen_self": "Self-reenactment of seen identities",
     "seen_cross": "Cross-reenactment of seen identities",
+    "seen_crosstruth": "Cross-reenactment of seen identities against the true picture",
 }
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from reenact.corpus.corpus import Corpus
     from reenact.evaluation.judges import Judges
+    from reenact.evaluation.redrawn import Redrawn
     from reenact.evaluation.scoring import Scored
 
 
@@ -25,6 +26,7 @@ class PairSettings(Settings):
     sources: int = Field(default=2, ge=1)  # different source frames
     self_pairs: int = Field(default=6, ge=0)
     cross_pairs: int = Field(default=6, ge=0)
+    cross_truth: int = Field(default=3, ge=0)  # of these, how many also against the true picture where it is known
     lsim: int = Field(default=6, ge=0)
     sequences: int = Field(default=1, ge=0)  # stretches of video that each person drives with
     sequence_frames: int = Field(default=8, ge=3)
@@ -33,8 +35,11 @@ class PairSettings(Settings):
 class EvaluateSettings(Settings):
     """What is drawn and how it is judged. Every branch draws the same pairs."""
 
-    val: PairSettings = PairSettings(sources=1, self_pairs=3, cross_pairs=3, lsim=3, sequences=0)  # for choosing
+    val: PairSettings = PairSettings(  # for choosing
+        sources=1, self_pairs=3, cross_pairs=3, cross_truth=0, lsim=3, sequences=0
+    )
     test: PairSettings = PairSettings()  # for the table
+    pairs: str = ""  # a list of pairs to be used, written by `reenact pairs` or an evaluation; empty: drawn by `seed`
     judge: str = "tools"  # who reads pose, expression and identity
     judges: dict[str, str] = Field(default_factory=dict)  # by metric, where somebody else reads for it
     cache: str = "out/judged"  # folder of what was read from real pictures; "": every branch reads them anew
@@ -59,12 +64,13 @@ def evaluate(
     tracking: TrackingSettings,
     runtime: Runtime,
     segments: Path | None = None,
+    videos: Path | None = None,
 ) -> StageResult:
     """Score `model`, the folder of `train`, on val and test pairs, and log the figures to the training's MLflow run.
 
     A training that failed gives a record that says so. Where MLflow is away, figures are kept and sent by the next run
-    of the branch. `guide` is not read: the judge is independent of the corpus; it stands here because systems may use
-    the guide when they draw.
+    of the branch. Scenes in `videos` give cross pairs of rendered clips their true picture. `guide` is not read: the
+    judge is independent of the corpus; it stands here because systems may use the guide when they draw.
     """
     from reenact.atomic import write_json
     from reenact.corpus.corpus import Corpus
@@ -73,6 +79,8 @@ def evaluate(
     from reenact.evaluation.data_facts import data_facts
     from reenact.evaluation.feature_cache import FeatureCache
     from reenact.evaluation.judges import Making, make_judges
+    from reenact.evaluation.pairs.redrawable import scene_files
+    from reenact.evaluation.redrawn import Redrawn
     from reenact.tracking.connect import tracking_uri
 
     read_stage(model, kind="model")
@@ -82,12 +90,13 @@ def evaluate(
         records.write_failed(out, branch=branch.name, reason=str(status.get("reason", "unknown")))
         return StageResult(stage="evaluate", notes=(f"{branch.name}: training failed, nothing to score",))
     corpus = Corpus(frames, landmarks=landmarks, actions=actions, segments=segments, validated=validated)
-    pairs = _pairs(corpus, validated, settings)
+    pairs, seed = pairs_of(corpus, validated, settings, videos=videos)
+    redrawn = Redrawn(corpus, scene_files(corpus, videos))
     making = Making(size=settings.judge_size, cache=FeatureCache(Path(settings.cache) if settings.cache else None))
     judges = make_judges(settings.judge, settings.judges, making)
-    scored, drawing, cost = _score(corpus, pairs, model, branch, settings, runtime, judges)
+    scored, drawing, cost = _score(corpus, pairs, model, branch, settings, runtime, judges, redrawn)
     facts = {**drawing, "branch": branch.name, "system": branch.system, "variant": branch.variant,
-             "training_seed": branch.seed, "pair_seed": settings.seed}  # fmt: skip
+             "training_seed": branch.seed, "pair_seed": seed}  # fmt: skip
     write_json(out / "data.json", data_facts(corpus, validated))  # for the report: it sees the branches only
     write_json(out / "cost.json", cost)
     written = writing.write_evaluation(
@@ -111,33 +120,20 @@ def _log(out: Path, status: Mapping[str, Any], branch: Branch, tracking: Trackin
         tracker.metrics(figures, int(status["steps"]))
 
 
-def _pairs(corpus: "Corpus", validated: Path, settings: EvaluateSettings) -> "pd.DataFrame":
-    import pandas as pd
-
+def pairs_of(
+    corpus: "Corpus", validated: Path, settings: EvaluateSettings, *, videos: Path | None
+) -> "tuple[pd.DataFrame, int]":
+    """The list of pairs and its seed: of the file that `evaluate.pairs` names, else drawn."""
     from reenact.corpus.splits import read_parts
-    from reenact.errors import BadInput
-    from reenact.evaluation.protocols import Counts, pair_list
+    from reenact.evaluation.pair_files import check_pairs, draw_pairs, read_pairs
+    from reenact.evaluation.protocols import Counts
 
-    training = read_parts(validated, "train")
-    lists = [
-        pair_list(
-            corpus,
-            read_parts(validated, split),
-            split=split,
-            training=training,
-            counts=Counts(**counts.model_dump()),
-            seed=settings.seed,
-        )
-        for split, counts in (("val", settings.val), ("test", settings.test))
-    ]
-    pairs = pd.concat(lists, ignore_index=True)
-    if pairs.empty:
-        raise BadInput(
-            f"{validated / 'split.parquet'}: no clip has two usable frames in its val or test part, and nobody "
-            "two single pictures, so there is nothing to score. Add longer clips or more identities, or raise "
-            "validate_data.split.val and test."
-        )
-    return pairs
+    if settings.pairs:
+        pairs, facts = read_pairs(Path(settings.pairs))
+        check_pairs(Path(settings.pairs), pairs, corpus, read_parts(validated, "train"), videos=videos)
+        return pairs, int(facts["seed"])
+    counts = {name: Counts(**getattr(settings, name).model_dump()) for name in ("val", "test")}
+    return draw_pairs(corpus, validated, counts, seed=settings.seed, videos=videos), settings.seed
 
 
 def _score(
@@ -148,6 +144,7 @@ def _score(
     settings: EvaluateSettings,
     runtime: Runtime,
     judges: "Judges",
+    redrawn: "Redrawn",
 ) -> tuple[Mapping[str, list["Scored"]], dict[str, Any], dict[str, Any]]:
     import torch
 
@@ -161,7 +158,7 @@ def _score(
     torch.set_num_threads(runtime.threads)
     device = device_of(runtime)
     system, facts = load_system(model, device=device)
-    pictures = Pictures(corpus, size=int(facts["size"]))
+    pictures = Pictures(corpus, size=int(facts["size"]), redrawn=redrawn)
     timed: Any = Timed(system)
     rows = rows_of(pictures, [(branch.name, reenacted(timed, pictures, batch=settings.batch, device=device))])
     scored = score(rows, pairs, pictures, judges)

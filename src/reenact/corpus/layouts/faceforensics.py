@@ -27,15 +27,20 @@ def recognise(tree: Tree) -> float | None:
 
 
 def find(tree: Tree, options: LayoutOptions) -> Iterator[FoundClip]:
-    """A clip per original, of one compression each; extracted frames where the videos are not there."""
+    """A clip per original, of one compression each; extracted frames where the videos are not there.
+
+    Columns: compression, partner (the identity whose motion the published pairs drive it with).
+    """
     splits = _splits(tree)
+    partners = _partners(tree)
     chosen: dict[str, tuple[int, FoundClip]] = {}
     for rank, clip in _originals(tree, options):
         if clip.clip not in chosen or rank < chosen[clip.clip][0]:
             chosen[clip.clip] = (rank, clip)
     for name, (_, clip) in sorted(chosen.items()):
-        split = splits.get(name.removeprefix("youtube-"), "")
-        yield FoundClip(**{**vars(clip), "official_split": split})
+        video = name.removeprefix("youtube-")
+        columns = {**clip.columns, "partner": f"youtube-{partners[video]}" if video in partners else ""}
+        yield FoundClip(**{**vars(clip), "official_split": splits.get(video, ""), "columns": columns})
 
 
 def facts(tree: Tree, options: LayoutOptions) -> LayoutFacts:
@@ -103,8 +108,18 @@ def _compression(folder: str) -> str:
 
 
 def _splits(tree: Tree) -> dict[str, Any]:
-    """Original -> split, from the lists of pairs."""
-    found = {}
+    """Original -> split."""
+    return {video: split for split, pair in _listed(tree) for video in pair}
+
+
+def _partners(tree: Tree) -> dict[str, str]:
+    """Original -> the one it is paired with, both ways: every pair was manipulated in both directions."""
+    pairs = [pair for _, pair in _listed(tree) if len(pair) == 2]
+    return {a: b for pair in pairs for a, b in (pair, pair[::-1])}
+
+
+def _listed(tree: Tree) -> Iterator[tuple[Any, list[str]]]:
+    """(split, videos that stand together) of the published lists."""
     for split in ("train", "val", "test"):
         for path in tree.named(f"{split}.json")[:1]:
             try:
@@ -112,5 +127,4 @@ def _splits(tree: Tree) -> dict[str, Any]:
             except (OSError, ValueError):
                 continue
             for pair in pairs if isinstance(pairs, list) else ():
-                found.update({str(video): split for video in (pair if isinstance(pair, list) else [pair])})
-    return found
+                yield split, [str(video) for video in (pair if isinstance(pair, list) else [pair])]

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.floating]
-ProtocolName = Literal["self", "cross", "lsim", "selfvideo", "crossvideo"]
+ProtocolName = Literal["self", "cross", "cross_truth", "lsim", "selfvideo", "crossvideo"]
 
 
 class View(Protocol):
