@@ -1,6 +1,7 @@
 """What a training reads, which network stands behind its losses, and what its record says."""
 
 import json
+import re
 import shutil
 
 import numpy as np
@@ -100,6 +101,39 @@ def test_a_vgg_file_of_ones_own_takes_the_guides_place_and_is_named(root, traine
     short["features"] = {**features, "sha256": "0" * 64}
     with pytest.raises(BadInput, match="sha256"):
         train_branch(root, str(tmp_path / "checkpoints"), tmp_path / "other", BRANCH, **short)
+
+
+def test_a_sick_training_is_a_record_with_its_reason_and_goes_on_where_the_alarm_is_told_to_warn(
+    root, trained, tmp_path
+):
+    uri = str(tmp_path / "checkpoints")
+    touchy = {"warm_up": 0, "identity_collapse": {"warning": 9.0, "alarm": 8.0}}  # nothing goes that far
+    train_branch(root, uri, tmp_path / "out", BRANCH, alarms=touchy)
+    status = status_of(tmp_path / "out")
+    assert status["status"] == "failed"
+    assert re.match(r"step \d+: identity collapse on val self: .* \(limit 8\); ", status["reason"])
+    assert "train.alarms.stop" in status["reason"]
+    assert not (tmp_path / "out" / "model.safetensors").exists()
+    stopped_at = status["steps"]
+    assert stopped_at < status_of(trained)["steps"]
+    train_branch(root, uri, tmp_path / "out", BRANCH, alarms={**touchy, "stop": []})
+    status = status_of(tmp_path / "out")
+    assert status["status"] == "trained"
+    assert 0 < status["continued_from"] <= stopped_at
+    assert {each["name"]: each["verdict"] for each in status["alarms"]}["identity_collapse"] == "alarm"
+    assert hash_file(tmp_path / "out/model.safetensors") == hash_file(trained / "model.safetensors")
+    client = MlflowClient(f"sqlite:///{root}/mlflow/mlflow.db")
+    run = client.get_run(status["mlflow_run_id"])
+    assert run.data.tags["alarm.identity_collapse"] == "alarm"
+    assert "alarm_identity_collapse" in run.data.metrics
+
+
+def test_what_an_ablation_breaks_is_its_result_and_does_not_stop_it(root, tmp_path):
+    touchy = {"warm_up": 0, "mode_collapse": {"warning": 9.0, "alarm": 8.0}}
+    for sure, ends in ((False, "trained"), (True, "failed")):
+        train_branch(root, str(tmp_path / f"{sure}"), tmp_path / "out", "cgan-no_pixel-0",
+                     alarms={**touchy, "stop_ablations": sure})  # fmt: skip
+        assert status_of(tmp_path / "out")["status"] == ends
 
 
 def test_the_mlflow_run_names_settings_feature_network_terms_pictures_and_lineage(root, trained):

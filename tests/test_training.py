@@ -18,8 +18,9 @@ from reenact.training.checkpoints import Checkpoints, open_checkpoints
 from reenact.training.device import make_fabric
 from reenact.training.faults import Fault, faults_of
 from reenact.training.keys import data_hash, hash_sparsely, training_key
-from reenact.training.loop import Training, ahead, step_seed, timetable
+from reenact.training.loop import Training, step_seed, timetable
 from reenact.training.pictures import over_time, probe_numbers, thinned, to_bytes
+from reenact.training.reading import ahead
 from reenact.training.settings import CheckpointSettings, LoopSettings
 from reenact.training.stores import FolderStore, open_store
 from reenact.training.tracker import NullTracker

@@ -72,16 +72,18 @@ STEPS: Mapping[str, Step] = MappingProxyType(
         "train": Step(
             inputs=("frames", "landmarks", "actions", "segments", "validated", "guide"),
             blocks=("checkpoints", "tracking", "runtime"),
-            code=(*_NETWORKS, "systems", "training"),
+            code=(*_NETWORKS, "alarms", "systems", "training"),
             branch=True,
         ),
         "evaluate": Step(
             inputs=("videos", "frames", "landmarks", "actions", "segments", "validated", "guide", "model"),
             blocks=("tracking", "runtime"),
-            code=(*_NETWORKS, "labelling", "rendering", "systems", "evaluation", "training/device.py"),
+            code=(*_NETWORKS, "alarms", "labelling", "rendering", "systems", "evaluation", "training/device.py"),
             branch=True,
         ),
-        "compare": Step(inputs=("branches",), blocks=(), code=(*_FACES, "systems/branch.py", "evaluation", "reports")),
+        "compare": Step(
+            inputs=("branches",), blocks=(), code=(*_FACES, "alarms", "systems/branch.py", "evaluation", "reports")
+        ),
         "register": Step(
             inputs=("comparison", "branches"), blocks=("tracking", "registry"), code=("corpus", "systems", "tracking")
         ),

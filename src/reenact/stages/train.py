@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -66,6 +67,7 @@ def train(
     from reenact.systems.catalogue import build_system
     from reenact.tracking.lineage import read_lineage
     from reenact.tracking.runs import branch_run, run_facts
+    from reenact.training.alarms import verdicts
     from reenact.training.checkpoints import open_checkpoints
     from reenact.training.device import make_fabric
     from reenact.training.state import State
@@ -108,6 +110,7 @@ def train(
                 "status": "failed" if reason else "trained",
                 "reason": reason,
                 "notes": list(notes),
+                "alarms": [each.plain() for each in verdicts(state.history, settings.alarms, batch=settings.batch)],
                 "steps": state.step,
                 "samples": state.step * settings.batch,
                 "training_seconds": round(state.seconds, 3),
@@ -155,7 +158,9 @@ def _facts(
         "torch": torch.__version__,
         "data": data_hash(read),
     }
-    return features, {**facts, "key": training_key(**facts)}
+    # alarms may end a training, they never change its weights: one that was stopped goes on where others stop it later
+    deciding = {name: value for name, value in settings.plain().items() if name != "alarms"}
+    return features, {**facts, "key": training_key(**{**facts, "train": deciding})}
 
 
 def _reads(labels: Iterable[str]) -> set[str]:
@@ -181,6 +186,7 @@ def _training(
     from reenact.corpus.splits import read_parts
     from reenact.errors import BadInput
     from reenact.training.faults import faults_of
+    from reenact.training.looks import looks_at
     from reenact.training.loop import Training
     from reenact.training.pictures import probe_numbers
     from reenact.training.validation import Validation
@@ -197,23 +203,26 @@ def _training(
     }  # fmt: skip
     notes = list(dict.fromkeys(note for sampler in samplers.values() for note in sampler.notes))
     watched = next(iter(samplers.values()))
-    validation = None
+    validation = looks = None
     if settings.validate_pairs:
+        how: dict[str, Any] = {"pairs": settings.validate_pairs, "batch": settings.batch, "device": fabric.device}
+        sample = partial(
+            Sampler, corpus, read_parts(folders["validated"], "val"), size=settings.size, seed=_VALIDATION_SEED,
+            labels=system.labels, sources=max(phase.sources for phase in system.phases), flip=False,
+        )  # fmt: skip
         try:
-            watched = Sampler(
-                corpus, read_parts(folders["validated"], "val"), size=settings.size, seed=_VALIDATION_SEED,
-                labels=system.labels, sources=max(phase.sources for phase in system.phases), flip=False,
-            )  # fmt: skip
-            validation = Validation(
-                sampler=watched, pairs=settings.validate_pairs, batch=settings.batch, device=fabric.device
-            )
+            frames = len(watched)
+            watched = sample()
+            validation = Validation(sampler=watched, **how)
+            stop = settings.alarms.stop if branch.variant == "full" or settings.alarms.stop_ablations else ()
+            looks = looks_at(system, validation, partial(sample, pairs="cross"), settings, frames=frames, stop=stop)
         except BadInput as error:
             notes.append(f"validation: {error} The last weights are handed on.")
     probes = watched.batch(probe_numbers(watched, settings.probes), fabric.device) if settings.probes else None
     training = Training(
         system=system, branch=branch.name, seed=branch.seed, settings=settings, fabric=fabric, tracker=tracker,
-        sampler=lambda phase: samplers[phase.name], checkpoints=checkpoints, validation=validation, probes=probes,
-        faults=faults_of(branch.name), readers=readers,
+        sampler=lambda phase: samplers[phase.name], checkpoints=checkpoints, validation=validation, looks=looks,
+        probes=probes, faults=faults_of(branch.name), readers=readers,
     )  # fmt: skip
     return training, tuple(notes)
 
@@ -252,7 +261,8 @@ def _write(
 
 
 def _report(tracker: Any, status: Mapping[str, Any], out: Path) -> None:
-    tracker.tags({"status": status["status"], "reason": status["reason"], "key": status["key"]})
+    alarms = {f"alarm.{each['name']}": each["verdict"] for each in status["alarms"]}
+    tracker.tags({"status": status["status"], "reason": status["reason"], "key": status["key"], **alarms})
     for name in ("status.json", "samples.png", "history.parquet"):
         if (out / name).exists():
             tracker.artifact(out / name, "train")

@@ -6,9 +6,7 @@ which units dropout silences. So a training that was killed and continued ends w
 
 import hashlib
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import cast
@@ -23,10 +21,12 @@ from reenact.errors import SettingsError
 from reenact.faces.batch import FaceBatch
 from reenact.progress import event, progress, say
 from reenact.systems.protocol import Optimiser, Phase, System
-from reenact.training.alarms import check_step
+from reenact.training.alarms import PREFIX, check_looks, check_step
 from reenact.training.checkpoints import Checkpoints
 from reenact.training.faults import Fault, strike
+from reenact.training.looks import Looks
 from reenact.training.pictures import grid, thinned, to_bytes
+from reenact.training.reading import ahead
 from reenact.training.settings import LoopSettings
 from reenact.training.state import Best, State, load_weights, weights_of
 from reenact.training.tracker import Tracker
@@ -46,6 +46,7 @@ class Training:
     tracker: Tracker
     checkpoints: Checkpoints
     validation: Validation | None = None
+    looks: Looks | None = None  # what the alarms see of it
     probes: FaceBatch | None = None
     faults: tuple[Fault, ...] = ()
     readers: int = 0  # threads that read batches ahead
@@ -99,13 +100,15 @@ class Training:
         return range(first + self.fabric.global_rank, first + self.settings.batch, self.fabric.world_size)
 
     def _watch(self, number: int, optimisers: list[Optimizer]) -> None:
-        """After a step: log, validate, keep a checkpoint, each when it is due."""
+        """After a step: log, validate, look for sickness, keep a checkpoint, each when it is due."""
         step, settings = self.state.step, self.settings
         self.state.seconds = time.monotonic() - self._start
         if self._due(settings.log_every):
             self._log_losses()
         if self._due(settings.validate_every):
             self._validate()
+        if self.looks is not None and self._due(self.looks.every):
+            self._look(self.looks)
         if step < self.steps and self.checkpoints.due(step * settings.batch):
             self._fetch()
             self.state.phase, self.state.weights = number, weights_of(self.system)
@@ -161,6 +164,15 @@ class Training:
             self.state.snapshots = thinned(snapshots)
             self.tracker.image("samples", grid(self.probes, [picture], [f"step {step}"]), step)
         self._logged = (self._logged[0], self._logged[1] + time.monotonic() - began)  # not the training's own time
+
+    def _look(self, looks: Looks) -> None:
+        """Let the alarms see what has become of the system."""
+        self._fetch()
+        began, recent = time.monotonic(), max(looks.every, self.settings.log_every) // self.settings.batch
+        values = looks.look(self.system, self.state.history, since=self.state.step - recent)
+        self._log({PREFIX + name: value for name, value in values.items()})
+        check_looks(self.state.history, self.settings.alarms, batch=self.settings.batch, stop=looks.stop)
+        self._logged = (self._logged[0], self._logged[1] + time.monotonic() - began)
 
     def _choose(self, value: float) -> None:
         """Keep these weights if the rule prefers them; of equal ones the earlier."""
@@ -269,22 +281,3 @@ def timetable(phases: Sequence[Phase], steps: int) -> list[tuple[Phase, int]]:
 def step_seed(seed: int, step: int, rank: int) -> int:
     """The seed of torch's generators at a step: neighbouring steps and seeds have nothing in common."""
     return int.from_bytes(hashlib.sha256(f"{seed}:{step}:{rank}".encode()).digest()[:7], "big")
-
-
-def ahead(read: Callable[[int], FaceBatch], steps: range, *, threads: int) -> Iterator[FaceBatch]:
-    """Batches of the steps in order; with threads, the next ones are read while one is trained on."""
-    if threads == 0:
-        yield from map(read, steps)
-        return
-    with ThreadPoolExecutor(threads, thread_name_prefix="read-ahead") as pool:
-        waiting: deque[Future[FaceBatch]] = deque()
-        try:
-            for step in steps:
-                waiting.append(pool.submit(read, step))
-                if len(waiting) > 2 * threads:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            for future in waiting:
-                future.cancel()

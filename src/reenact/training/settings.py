@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from reenact.alarms.settings import TrainAlarms
 from reenact.config import Settings
 
 
@@ -24,6 +25,7 @@ class LoopSettings(Settings):
     validate_pairs: int = Field(default=64, ge=0)  # 0: no validation, the last weights are handed on
     probes: int = Field(default=6, ge=0)  # pairs drawn again and again, to be looked at
     choose: ChooseSettings = ChooseSettings()
+    alarms: TrainAlarms = TrainAlarms()
 
 
 class CheckpointSettings(Settings):

@@ -41,6 +41,7 @@ class Cgan(nn.Module):
 
     name = "cgan"
     labels: tuple[Label, ...] = ("landmarks",)
+    rivals = (("adversarial", "discriminator"),)
 
     def __init__(self, settings: CganSettings, *, size: int, features: Features | None) -> None:
         super().__init__()
