@@ -113,6 +113,18 @@ def test_the_table_names_the_feature_network_with_its_checksum(two, tmp_path, re
     assert "guide " + "a" * 64 in (tmp_path / "out" / "table.md").read_text()
 
 
+def test_alarms_stand_below_the_table(two, tmp_path, report):
+    path = two / OTHER.name / "evaluate" / "metrics.json"
+    record = json.loads(path.read_text())
+    (collapse,) = (a for a in record["alarms"] if (a["name"], a["protocol"]) == ("identity_collapse", "cross"))
+    collapse |= {"verdict": "alarm", "value": 0.01, "limit": 0.05}
+    path.write_text(json.dumps(record))
+    run(two, tmp_path / "out", [FULL, OTHER])
+    text = (tmp_path / "out" / "table.md").read_text()
+    assert f"alarm for {OTHER.name}: identity collapse on test cross: 0.01 (limit 0.05)" in text
+    assert f"alarm for {FULL.name}" not in text
+
+
 def test_several_trainings_are_a_row_whose_interval_knows_of_both(two, tmp_path, report):
     second = Branch.parse("cgan-full-1")
     with pytest.MonkeyPatch.context() as patch:  # a training that came out much worse

@@ -289,6 +289,8 @@ def test_a_branch_leaves_figures_pairs_and_pictures(tmp_path, monkeypatch):
     assert record["judge"]["size"] == 64
     assert record["metrics"]["csim_source"]["weights_sha256"] == {"landmarks": "a", "recognition": "b"}
     assert {r["split"] for r in record["results"]} == {"val", "test"}
+    assert {a["verdict"] for a in record["alarms"]} == {"fine", "unknown"}
+    assert {a["name"] for a in record["alarms"] if a["verdict"] == "unknown"} == {"mask_saturation"}
     faces = read_table(out / "faces.parquet", kind="scores")
     pairs = read_table(out / "pairs.parquet", kind="pairs")
     assert len(faces) == 5 * len(pairs)  # four references and the branch

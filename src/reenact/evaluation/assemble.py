@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from reenact.alarms.verdict import notes_on
 from reenact.evaluation.choice import choose
 from reenact.evaluation.collect import Entry
 from reenact.evaluation.records import ONE_TRAINING
@@ -73,5 +74,6 @@ def _notes(trained: Sequence[Entry], networks: Mapping[str, str]) -> list[str]:
             "a row of one branch is one training: its intervals are over faces; in rows of several trainings the "
             "intervals are over persons and trainings"
         )
+    notes += [note for entry in trained for note in notes_on(entry.record.get("alarms") or (), entry.name)]
     known = sorted({networks[entry.name] for entry in trained if entry.branch})
     return [*notes, *(f"feature network of the losses: {network}" for network in known)]

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
+from reenact.alarms.settings import PictureLimits
 from reenact.config import Runtime, Settings
 from reenact.stages.result import StageResult
 from reenact.systems.branch import Branch
@@ -47,6 +48,7 @@ class EvaluateSettings(Settings):
     batch: int = Field(default=32, ge=1)
     bootstrap: int = Field(default=1000, ge=1)  # repeats
     samples: int = Field(default=24, ge=0)  # test persons in the report, with a pair of each protocol
+    alarms: PictureLimits = PictureLimits()
     seed: int = Field(default=0, ge=0)
 
 
@@ -96,7 +98,8 @@ def evaluate(
     judges = make_judges(settings.judge, settings.judges, making)
     scored, drawing, cost = _score(corpus, pairs, model, branch, settings, runtime, judges, redrawn)
     facts = {**drawing, "branch": branch.name, "system": branch.system, "variant": branch.variant,
-             "training_seed": branch.seed, "pair_seed": seed}  # fmt: skip
+             "training_seed": branch.seed, "pair_seed": seed,
+             "alarms": [*drawing["alarms"], *status.get("alarms", [])]}  # fmt: skip
     write_json(out / "data.json", data_facts(corpus, validated))  # for the report: it sees the branches only
     write_json(out / "cost.json", cost)
     written = writing.write_evaluation(
@@ -148,6 +151,7 @@ def _score(
 ) -> tuple[Mapping[str, list["Scored"]], dict[str, Any], dict[str, Any]]:
     import torch
 
+    from reenact.evaluation.alarms import mask_verdict, verdicts
     from reenact.evaluation.cost import Timed
     from reenact.evaluation.pictures import Pictures
     from reenact.evaluation.rows import reenacted, rows_of
@@ -163,4 +167,7 @@ def _score(
     rows = rows_of(pictures, [(branch.name, reenacted(timed, pictures, batch=settings.batch, device=device))])
     scored = score(rows, pairs, pictures, judges)
     cost: dict[str, Any] = timed.card(device=device, threads=runtime.threads)
-    return scored, {"image_size": pictures.size, "model": facts}, cost
+    alarms = [*verdicts(scored, branch.name, settings.alarms),
+              mask_verdict(system, pictures, pairs, settings.alarms, device=device)]  # fmt: skip
+    said = [verdict.plain() for verdict in alarms]
+    return scored, {"image_size": pictures.size, "model": facts, "alarms": said}, cost

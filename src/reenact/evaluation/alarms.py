@@ -1,0 +1,108 @@
+"""What the alarms say of a scored row: per split, on self and on cross pairs. Pure functions of what was scored."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+
+from reenact.alarms.coarse import coarse
+from reenact.alarms.identity_collapse import IDENTITY_COLLAPSE, identity_collapse
+from reenact.alarms.identity_leak import IDENTITY_LEAK, identity_leak
+from reenact.alarms.mask_saturation import MASK_SATURATION, mask_saturation
+from reenact.alarms.mode_collapse import MODE_COLLAPSE, mode_collapse
+from reenact.alarms.not_finite import NOT_FINITE
+from reenact.alarms.settings import PictureLimits
+from reenact.alarms.verdict import Limits, Verdict, unknown
+from reenact.evaluation.metrics.metric import View
+from reenact.evaluation.pictures import Pictures
+from reenact.evaluation.references import ANGLE
+from reenact.evaluation.rows import frames_of
+from reenact.evaluation.scoring import Scored
+from reenact.evaluation.summary import NEAREST_FRAME
+from reenact.systems.protocol import System
+from reenact.systems.watched import masks_of
+
+PROTOCOLS = ("self", "cross")
+MOST = 64  # pairs whose masks are looked at
+
+
+def verdicts(
+    scored: Mapping[str, Sequence[Scored]], row: str, limits: PictureLimits, *, split: str = "test"
+) -> list[Verdict]:
+    """The verdicts on a row of the table: on unseen people where there are any, else on seen ones."""
+    found = []
+    for protocol in PROTOCOLS:
+        group, nearest = (_group(scored.get(name, ()), split, protocol) for name in (row, NEAREST_FRAME))
+        if group is not None:
+            where = {"split": split, "protocol": protocol}
+            found += _on_self(group, limits, where) if protocol == "self" else _on_cross(group, nearest, limits, where)
+    return found
+
+
+def mask_verdict(
+    system: System,
+    pictures: Pictures,
+    pairs: pd.DataFrame,
+    limits: PictureLimits,
+    *,
+    device: torch.device | str,
+    split: str = "test",
+) -> Verdict:
+    """The verdict on the masks of up to 64 self pairs; unknown for a system that mixes nothing by a mask."""
+    where = {"split": split, "protocol": "self"}
+    shown = pairs[(pairs["split"] == split) & (pairs["protocol"] == "self")].iloc[:MOST]
+    sources = pictures.faces(frames_of(shown, "source"), system.labels)[:, None].to(device)
+    driving = pictures.faces(frames_of(shown, "driving"), system.labels, blind=True).to(device)
+    with torch.inference_mode():
+        masks = {name: mask.float().cpu().numpy() for name, mask in masks_of(system, sources, driving).items()}
+    if not masks:
+        return unknown(MASK_SATURATION, "the system mixes nothing by a mask", **where)
+    value, worst = mask_saturation(masks)
+    return MASK_SATURATION.of(value, limits.mask_saturation, note=f"The mask: {worst}", **where)
+
+
+def _group(groups: Sequence[Scored], split: str, protocol: str) -> Scored | None:
+    found = {
+        str(group.pairs["identities"].iloc[0]): group
+        for group in groups
+        if (group.pairs["split"].iloc[0], group.pairs["protocol"].iloc[0]) == (split, protocol)
+    }
+    return found.get("unseen") or found.get("seen")
+
+
+def _on_self(group: Scored, limits: PictureLimits, where: Mapping[str, str]) -> list[Verdict]:
+    """Against the true picture."""
+    source, truth, drawn = (coarse(view.pixels) for view in (group.source, group.truth, group.generated))
+    return [
+        IDENTITY_COLLAPSE.of(identity_collapse(source, truth, drawn), limits.identity_collapse, **where),
+        MODE_COLLAPSE.of(mode_collapse(truth, drawn), limits.mode_collapse, **where),
+        _finite(group, where),
+    ]
+
+
+def _on_cross(group: Scored, nearest: Scored | None, limits: PictureLimits, where: Mapping[str, str]) -> list[Verdict]:
+    """There is no true picture: by what the judge reads of pose, expression and identity."""
+    moving, known = group.read_for("pose_angle"), group.read_for("csim_source")
+    moved = identity_collapse(*(_motion(view) for view in (moving.source, moving.driving, moving.generated)))
+    source, driver, drawn = (view.descriptor for view in (known.source, known.driving, known.generated))
+    real = None if nearest is None else nearest.read_for("csim_source").generated.descriptor
+    leak = identity_leak(source, driver, drawn, real)
+    alike = mode_collapse(coarse(group.source.pixels), coarse(group.generated.pixels))
+    return [
+        IDENTITY_COLLAPSE.of(moved, limits.identity_collapse, note="By pose and action units", **where),
+        MODE_COLLAPSE.of(alike, limits.mode_collapse, **where),
+        IDENTITY_LEAK.of(leak, limits.identity_leak, **where),
+        _finite(group, where),
+    ]
+
+
+def _motion(view: View) -> NDArray[np.float64]:
+    """(N, 20): action units, and angles in steps that weigh as much."""
+    return np.concatenate([view.actions, view.pose / ANGLE], axis=1)
+
+
+def _finite(group: Scored, where: Mapping[str, str]) -> Verdict:
+    missed = 1.0 - float(group.generated.usable.mean())
+    return NOT_FINITE.of(missed, Limits(warning=0.0, alarm=0.0), **where)
