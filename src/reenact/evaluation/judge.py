@@ -4,11 +4,12 @@ Each judge has a file of its own (`tools.py`, ...) and a name in `judges.py`. Re
 way, at the size that the system draws, so that the judge's own error is the same for both.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -54,6 +55,38 @@ class Judge(Protocol):
         """(N, 3) pitch, yaw, roll in degrees; (N, 17) intensities 0..5. Who needs no shape doesn't look at `people`."""
 
 
+@runtime_checkable
+class Prepared(Protocol):
+    """A judge that wants to see all pictures before it is asked about any, to have them read elsewhere."""
+
+    def prepare(self, pictures: Iterable[Image]) -> None:
+        """Raises BadInput where that can't be done now, saying what to do."""
+
+
+def enlarged(picture: Image, size: int) -> Image:
+    """A square picture at the size that a judge reads; a larger one is shrunk."""
+    if picture.shape[0] == size:
+        return np.ascontiguousarray(picture)
+    how = cv2.INTER_AREA if picture.shape[0] > size else cv2.INTER_CUBIC
+    return np.asarray(cv2.resize(picture, (size, size), interpolation=how), dtype=np.uint8)
+
+
+def in_chunks(
+    pictures: Sequence[Image], read: Callable[[Sequence[Image]], NDArray[Any]], *, chunk: int = 16
+) -> NDArray[Any]:
+    """What a network says of at least one picture of one size, asked in batches of one size.
+
+    A network's last bits depend on the size of the batch, not on the neighbours in it: the last one is filled up with
+    black pictures, so that a picture's answer is the same whatever else is read with it.
+    """
+    parts = []
+    for start in range(0, len(pictures), chunk):
+        some = list(pictures[start : start + chunk])
+        filling = [np.zeros_like(some[0])] * (chunk - len(some))
+        parts.append(read([*some, *filling])[: len(some)])
+    return np.concatenate(parts)
+
+
 class Reading:
     """N pictures as a judge reads them, each measure only when asked for; see metrics.metric.View.
 
@@ -82,12 +115,12 @@ class Reading:
     @cached_property
     def landmarks(self) -> NDArray[np.float32]:
         """(N, 68, 2) in crop coordinates."""
-        return self._spread(self.judge.landmarks(self._usable_pictures), (POINTS, 2))
+        return self._spread(self.judge.landmarks(self.shown), (POINTS, 2))
 
     @cached_property
     def descriptor(self) -> NDArray[np.float32]:
         """(N, D)."""
-        rows = self.judge.descriptors(self._usable_pictures)
+        rows = self.judge.descriptors(self.shown)
         return self._spread(rows, rows.shape[1:])
 
     @property
@@ -107,11 +140,12 @@ class Reading:
 
     @cached_property
     def _pose_and_actions(self) -> tuple[Floats, Floats]:
-        pose, actions = self.judge.pose_and_actions(self._usable_pictures, self.people[self.usable])
+        pose, actions = self.judge.pose_and_actions(self.shown, self.people[self.usable])
         return self._spread(pose, (3,)), self._spread(actions, (ACTIONS,))
 
     @cached_property
-    def _usable_pictures(self) -> list[Image]:
+    def shown(self) -> list[Image]:
+        """The pictures that there are."""
         return [self.pictures[row] for row in np.flatnonzero(self.usable)]
 
     def _spread(self, rows: Floats, shape: tuple[int, ...]) -> Any:

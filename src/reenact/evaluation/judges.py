@@ -3,14 +3,16 @@
 A new judge is a file with a class like `judge.Judge` and a line in `JUDGES`.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from reenact.config import nearest
+from reenact.corpus.shards import Image
 from reenact.errors import SettingsError
 from reenact.evaluation.feature_cache import FeatureCache
-from reenact.evaluation.judge import Judge
+from reenact.evaluation.judge import Judge, Prepared
+from reenact.evaluation.judge_settings import OpenFaceSettings
 from reenact.evaluation.metrics.catalogue import metric
 
 
@@ -20,6 +22,7 @@ class Making:
 
     size: int = 256  # px, pictures are enlarged to this where the judge enlarges them
     cache: FeatureCache = field(default_factory=FeatureCache)
+    openface: OpenFaceSettings = field(default_factory=OpenFaceSettings)
 
 
 def _tools(making: Making) -> Judge:
@@ -28,7 +31,19 @@ def _tools(making: Making) -> Judge:
     return ToolsJudge(DlibTools(), size=making.size, cache=making.cache)
 
 
-JUDGES: Mapping[str, Callable[[Making], Judge]] = {"tools": _tools}
+def _synthetic(making: Making) -> Judge:
+    from reenact.evaluation.synthetic_judge import SyntheticJudge
+
+    return SyntheticJudge(size=making.size, cache=making.cache)
+
+
+def _openface(making: Making) -> Judge:
+    from reenact.evaluation.openface_judge import OpenFaceJudge
+
+    return OpenFaceJudge(making.openface, size=making.size)
+
+
+JUDGES: Mapping[str, Callable[[Making], Judge]] = {"tools": _tools, "synthetic": _synthetic, "openface": _openface}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +57,17 @@ class Judges:
     def of(self, metric: str) -> Judge:
         """The judge of a metric."""
         return self.others.get(metric, self.default)
+
+    def all(self) -> list[Judge]:
+        """Each judge once, the default first."""
+        return list({id(judge): judge for judge in (self.default, *self.others.values())}.values())
+
+    def prepare(self, pictures: Iterable[Image]) -> None:
+        """Show all pictures that are going to be read to the judges that want to know."""
+        wanting = [judge for judge in self.all() if isinstance(judge, Prepared)]
+        listed = list(pictures) if wanting else []
+        for judge in wanting:
+            judge.prepare(listed)
 
     def card(self, metric: str) -> dict[str, Any]:
         """The card of a metric's judge."""

@@ -60,6 +60,8 @@ def score(rows: Mapping[str, Row], pairs: pd.DataFrame, pictures: Pictures, judg
         for name, row in rows.items():
             generated = _read(judges, row(group), people["source"])
             result[name].append(Scored(pairs=group, generated=generated, judges=judges, **reals))
+    readings = (r for groups in result.values() for g in groups for r in (g.source, g.driving, g.truth, g.generated))
+    judges.prepare(picture for reading in readings for picture in reading.shown)
     return result
 
 

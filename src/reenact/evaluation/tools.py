@@ -4,7 +4,7 @@ On pictures enlarged to 256 px. None of them was trained on the corpus or is use
 (dlib's 68-point model was trained on data for research only; see the README.)
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from reenact.corpus.shards import Image
 from reenact.evaluation.feature_cache import FeatureCache
-from reenact.evaluation.judge import ACTIONS, POINTS, People
+from reenact.evaluation.judge import ACTIONS, POINTS, People, enlarged
 from reenact.evaluation.metrics.metric import Floats
 from reenact.hashing import hash_code, hash_json
 
@@ -44,7 +44,13 @@ class ToolsJudge:
     def __init__(self, tools: Tools, *, size: int = 256, cache: FeatureCache | None = None) -> None:
         self.tools, self.size = tools, size
         self._cache = cache or FeatureCache()
-        self._key = hash_json([self.card, cv2.__version__, hash_code("evaluation/tools.py")])[:16]
+        self._key = hash_json(
+            [
+                self.card,
+                cv2.__version__,
+                hash_code("evaluation/tools.py", "evaluation/judge.py", "labelling/dlib_backend.py"),
+            ]
+        )[:16]
 
     @property
     def card(self) -> dict[str, Any]:
@@ -57,45 +63,30 @@ class ToolsJudge:
 
     def descriptors(self, pictures: Sequence[Image]) -> NDArray[np.float32]:
         """(N, 128); NaN rows where no face was found."""
-        if not pictures:
+        if not len(pictures):
             return np.zeros((0, DESCRIPTOR), dtype=np.float32)
         return self._cache.rows(f"tools-recognition-{self._key}", pictures, self._describe)
 
     def pose_and_actions(self, pictures: Sequence[Image], people: People) -> tuple[Floats, Floats]:
         """Pose (N, 3) and intensities (N, 17) that the fit gives the landmarks."""
-        return self.fit(self.landmarks(pictures), people)
-
-    def fit(self, landmarks: Floats, people: People) -> tuple[Floats, Floats]:
-        """Pose (N, 3) and intensities (N, 17) of (N, 68, 2) landmarks; NaN rows stay NaN."""
-        pose, actions = np.full((len(landmarks), 3), np.nan), np.full((len(landmarks), ACTIONS), np.nan)
-        found: NDArray[np.bool_] = np.asarray(np.isfinite(landmarks).all(axis=(1, 2)))
-        if found.any():
-            pose[found], actions[found] = self.tools.fit(landmarks[found], people[found])
-        return pose, actions
+        return fitted(self.landmarks(pictures), people, self.tools.fit)
 
     def _points(self, pictures: Sequence[Image]) -> Floats:
         """(N, 68, 2) in pixels of the enlarged picture."""
-        if not pictures:
+        if not len(pictures):
             return np.zeros((0, POINTS, 2))
         return self._cache.rows(f"tools-landmarks-{self._key}", pictures, self._find)
 
     def _find(self, pictures: Sequence[Image]) -> Floats:
-        found = (self.tools.landmarks(self._enlarge(picture)) for picture in pictures)
+        found = (self.tools.landmarks(enlarged(picture, self.size)) for picture in pictures)
         return np.stack([_NOBODY if points is None else points for points in found])
 
     def _describe(self, pictures: Sequence[Image]) -> NDArray[np.float32]:
         result = np.full((len(pictures), DESCRIPTOR), np.nan, dtype=np.float32)
         points = self._points(pictures)
         for row in np.flatnonzero(np.isfinite(points).all(axis=(1, 2))):
-            result[row] = self.tools.descriptor(self._enlarge(pictures[int(row)]), points[row])
+            result[row] = self.tools.descriptor(enlarged(pictures[int(row)], self.size), points[row])
         return result
-
-    def _enlarge(self, picture: Image) -> Image:
-        if picture.shape[0] == self.size:
-            return np.ascontiguousarray(picture)
-        shrinks = picture.shape[0] > self.size
-        how = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
-        return np.asarray(cv2.resize(picture, (self.size, self.size), interpolation=how), dtype=np.uint8)
 
 
 class DlibTools:
@@ -112,7 +103,7 @@ class DlibTools:
         self.sha256 = {
             "landmarks": dlib_backend.model_sha256(dlib_backend.LANDMARKS_FILE),
             "recognition": dlib_backend.model_sha256(dlib_backend.RECOGNITION_FILE),
-            "fit": _fit_sha256(),
+            "fit": fit_sha256(),
         }
 
     def landmarks(self, picture: Image) -> Floats | None:
@@ -127,13 +118,29 @@ class DlibTools:
 
     def fit(self, landmarks: Floats, people: People) -> tuple[Floats, Floats]:
         """Pose (N, 3) and intensities (N, 17) of (N, 68, 2) landmarks of known people."""
-        from reenact.labelling.shape_fit import fit_faces
-
-        fitted = fit_faces(landmarks, people.shape, neutral=people.neutral)
-        return fitted.pose, fitted.actions
+        return shape_fit(landmarks, people)
 
 
-def _fit_sha256() -> str:
+def shape_fit(landmarks: Floats, people: People) -> tuple[Floats, Floats]:
+    """Pose (N, 3) in degrees and intensities (N, 17) that the shape model needs to look like (N, 68, 2) landmarks."""
+    from reenact.labelling.shape_fit import fit_faces
+
+    found = fit_faces(landmarks, people.shape, neutral=people.neutral)
+    return found.pose, found.actions
+
+
+def fitted(
+    landmarks: Floats, people: People, fit: Callable[[Floats, People], tuple[Floats, Floats]] = shape_fit
+) -> tuple[Floats, Floats]:
+    """Pose and intensities of those (N, 68, 2) landmarks that are not NaN; the other rows stay NaN."""
+    pose, actions = np.full((len(landmarks), 3), np.nan), np.full((len(landmarks), ACTIONS), np.nan)
+    found: NDArray[np.bool_] = np.asarray(np.isfinite(landmarks).all(axis=(1, 2)))
+    if found.any():
+        pose[found], actions[found] = fit(landmarks[found], people[found])
+    return pose, actions
+
+
+def fit_sha256() -> str:
     """The fit has no weights file: its code and the shape model's are what it is."""
     from reenact.labelling import dlib_backend
 

@@ -94,7 +94,7 @@ def ask(label: Label, clips: Sequence[ClipFrames], settings: ExternalSettings, *
     with tempfile.TemporaryDirectory(prefix="reenact-") as name:
         folder = Path(name)
         count = _write_request(folder, label, clips, settings)
-        _run(folder, settings, where)
+        run_program(folder, settings, where)
         return _read_result(folder / "result.npz", label, count, settings, where)
 
 
@@ -116,7 +116,11 @@ def _write_request(folder: Path, label: Label, clips: Sequence[ClipFrames], sett
     return count
 
 
-def _run(folder: Path, settings: ExternalSettings, where: str) -> None:
+def run_program(folder: Path, settings: ExternalSettings, where: str) -> None:
+    """Run the command of the settings on a folder, which keeps what it prints as log.txt.
+
+    Raises SettingsError where it can't be started, ReenactError where it fails or takes too long.
+    """
     places = {"{folder}": str(folder), "{adapters}": str(ADAPTERS), "{python}": sys.executable}
     command = [_filled(part, places) for part in settings.command]
     if not any("{folder}" in part for part in settings.command):

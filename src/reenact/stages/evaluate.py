@@ -8,6 +8,7 @@ from pydantic import Field
 
 from reenact.alarms.settings import PictureLimits
 from reenact.config import Runtime, Settings
+from reenact.evaluation.judge_settings import OpenFaceSettings
 from reenact.stages.result import StageResult
 from reenact.systems.branch import Branch
 from reenact.tracking.connect import TrackingSettings
@@ -43,6 +44,7 @@ class EvaluateSettings(Settings):
     pairs: str = ""  # a list of pairs to be used, written by `reenact pairs` or an evaluation; empty: drawn by `seed`
     judge: str = "tools"  # who reads pose, expression and identity
     judges: dict[str, str] = Field(default_factory=dict)  # by metric, where somebody else reads for it
+    openface: OpenFaceSettings = OpenFaceSettings()  # for the judge openface
     cache: str = "out/judged"  # folder of what was read from real pictures; "": every branch reads them anew
     judge_size: int = Field(default=256, ge=64, le=2048)  # px, pictures are enlarged to this
     batch: int = Field(default=32, ge=1)
@@ -94,7 +96,8 @@ def evaluate(
     corpus = Corpus(frames, landmarks=landmarks, actions=actions, segments=segments, validated=validated)
     pairs, seed = pairs_of(corpus, validated, settings, videos=videos)
     redrawn = Redrawn(corpus, scene_files(corpus, videos))
-    making = Making(size=settings.judge_size, cache=FeatureCache(Path(settings.cache) if settings.cache else None))
+    cache = FeatureCache(Path(settings.cache) if settings.cache else None)
+    making = Making(size=settings.judge_size, cache=cache, openface=settings.openface)
     judges = make_judges(settings.judge, settings.judges, making)
     scored, drawing, cost = _score(corpus, pairs, model, branch, settings, runtime, judges, redrawn)
     facts = {**drawing, "branch": branch.name, "system": branch.system, "variant": branch.variant,
