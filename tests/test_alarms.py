@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -124,7 +125,7 @@ class Actor(nn.Module):
         self.generator, self.discriminator = nn.Conv2d(3, 3, 1), nn.Conv2d(3, 1, 3)
         groups = [Optimiser(networks=(name,), learning_rate=1e-3, betas=(0.9, 0.99)) for name in self.networks]
         self.phases = (Phase(name="all", generator=groups[0], discriminator=groups[1]),)
-        self.act, self.healthy, self.losses, self.steps, self.features = act, healthy, losses, 0, self
+        self.act, self.healthy, self.losses, self.steps = act, healthy, losses, 0
         if masks:
             self.masks = lambda sources, driving: {"mix": masks(self.sick, sources.image[:, 0, 0])}
 
@@ -135,9 +136,6 @@ class Actor(nn.Module):
     @property
     def sick(self):
         return self.steps > self.healthy
-
-    def embedding(self, image):
-        return image.mean(dim=(2, 3))
 
     def generate(self, batch):
         self.steps += 1
@@ -176,7 +174,7 @@ def train(folders, tmp_path):
     def training(system, *, watched=True, **alarms):
         settings = LoopSettings.parse(
             {"samples": 160, "batch": 4, "log_every": 4, "validate_every": 100, "validate_pairs": 12, "probes": 0,
-             "alarms": {"warm_up": 0, **alarms}}, where="train",
+             "alarms": {"warm_up": 0.0, "warm_up_samples": 0, **alarms}}, where="train",
         )  # fmt: skip
         own, cross = (
             Sampler(corpus, parts[3:], size=16, seed=0, flip=False, pairs=pairs) for pairs in ("self", "cross")
@@ -187,11 +185,17 @@ def train(folders, tmp_path):
             sampler=lambda phase: Sampler(corpus, parts[:3], size=16, seed=0), validation=validation,
             checkpoints=open_checkpoints(CheckpointSettings(uri=str(tmp_path / f"kept-{watched}"), every_seconds=0.0),
                                          branch="actor-full-0", key="k" * 40),
-            looks=looks_at(system, validation, lambda: cross, settings, frames=48,
+            looks=looks_at(validation, lambda: cross, settings, reader=read, frames=48,
                            stop=settings.alarms.stop) if watched else None,
         )  # fmt: skip
 
     return training
+
+
+def read(image):
+    """Stands in for the guide: faces are where the disc is, people have a background of their own."""
+    places = image[:, 0].clamp_min(0.3).flatten(1)
+    return SimpleNamespace(landmarks=places, embedding=image[..., 0, 0])
 
 
 def broken(source, driver):
@@ -230,7 +234,7 @@ def test_every_sickness_stops_a_training_within_an_epoch_and_says_what_helps(tra
 def test_a_healthy_training_raises_none_and_leaves_curves(train):
     training = train(Actor(masks=lambda sick, image: torch.full_like(image, 0.5)), stop=[*SICK][:5])
     state = training.run()
-    found = training_verdicts(state.history, training.settings.alarms, batch=4)
+    found = training_verdicts(state.history, training.settings)
     assert {verdict.name: verdict.verdict for verdict in found} == dict.fromkeys(ALARMS, "fine")
     assert {f"alarm_{name}" for name in ALARMS} <= {name for _, _, name, _ in state.history}
 
@@ -239,21 +243,21 @@ def test_alarms_that_only_warn_let_a_training_end(train):
     training = train(SICK["identity_collapse"][0](), stop=[])
     state = training.run()
     assert state.step == 40
-    found = {v.name: v.verdict for v in training_verdicts(state.history, training.settings.alarms, batch=4)}
+    found = {v.name: v.verdict for v in training_verdicts(state.history, training.settings)}
     assert found["identity_collapse"] == "alarm"
 
 
 def test_one_bad_look_is_a_warning_and_the_warm_up_is_not_judged():
     def said(values, **settings):
         history = [(step, 0.0, "alarm_identity_collapse", value) for step, value in enumerate(values, start=1)]
-        settings = TrainAlarms(**settings)
-        return next(v for v in training_verdicts(history, settings, batch=10) if v.name == "identity_collapse")
+        given = LoopSettings(samples=100, batch=10, alarms=TrainAlarms(**{"warm_up_samples": 0, **settings}))
+        return next(v for v in training_verdicts(history, given) if v.name == "identity_collapse")
 
-    assert said([0.9, 0.0], warm_up=0, patience=2).verdict == "warning"
-    assert said([0.9, 0.0, 0.0], warm_up=0, patience=2).verdict == "alarm"
-    assert said([0.0, 0.0, 0.9], warm_up=0, patience=2).verdict == "fine"
-    early = said([0.0, 0.0], warm_up=30)
-    assert (early.verdict, "30 samples" in early.meaning) == ("unknown", True)
+    assert said([0.9, 0.0], warm_up=0.0).verdict == "warning"
+    assert said([0.9, 0.0, 0.0], warm_up=0.0).verdict == "alarm"
+    assert said([0.0, 0.0, 0.9], warm_up=0.0).verdict == "fine"
+    for early in (said([0.0, 0.0], warm_up=0.3), said([0.0, 0.0], warm_up=0.0, warm_up_samples=30)):
+        assert (early.verdict, "30 samples" in early.meaning) == ("unknown", True)
 
 
 def test_looking_changes_neither_weights_nor_choice(train):
@@ -342,4 +346,4 @@ def test_notes_below_a_table_name_row_and_figure_but_not_what_was_seen_on_val(sc
     records = [verdict.plain() for verdict in verdicts(scored, "copy source", LIMITS)]
     notes = notes_on([*records, {**records[0], "split": "val"}], "cgan-full-0")
     assert len(notes) == 2
-    assert notes[0].startswith("alarm for cgan-full-0: identity collapse on test self: 0 (limit 0.05)")
+    assert notes[0].startswith("alarm for cgan-full-0: identity collapse on test self: 0 (limit 0.1)")

@@ -107,7 +107,11 @@ def test_a_sick_training_is_a_record_with_its_reason_and_goes_on_where_the_alarm
     root, trained, tmp_path
 ):
     uri = str(tmp_path / "checkpoints")
-    touchy = {"warm_up": 0, "identity_collapse": {"warning": 9.0, "alarm": 8.0}}  # nothing goes that far
+    touchy = {
+        "warm_up": 0.0,
+        "warm_up_samples": 0,
+        "identity_collapse": {"warning": 9.0, "alarm": 8.0},
+    }  # nothing goes that far
     train_branch(root, uri, tmp_path / "out", BRANCH, alarms=touchy)
     status = status_of(tmp_path / "out")
     assert status["status"] == "failed"
@@ -129,7 +133,7 @@ def test_a_sick_training_is_a_record_with_its_reason_and_goes_on_where_the_alarm
 
 
 def test_what_an_ablation_breaks_is_its_result_and_does_not_stop_it(root, tmp_path):
-    touchy = {"warm_up": 0, "mode_collapse": {"warning": 9.0, "alarm": 8.0}}
+    touchy = {"warm_up": 0.0, "warm_up_samples": 0, "mode_collapse": {"warning": 9.0, "alarm": 8.0}}
     for sure, ends in ((False, "trained"), (True, "failed")):
         train_branch(root, str(tmp_path / f"{sure}"), tmp_path / "out", "cgan-no_pixel-0",
                      alarms={**touchy, "stop_ablations": sure})  # fmt: skip

@@ -12,8 +12,7 @@ CELLS = 16  # to a side
 def coarse(pictures: Rows) -> NDArray[np.float32]:
     """(N, H, W, 3) -> (N, 16, 16, 3), means over cells.
 
-    Detail hides what alarms ask for: a blurred copy of the source seems to have gone part of the way to the target,
-    and pictures that differ in noise alone seem to differ.
+    Pictures that differ in noise alone would seem to differ.
     """
     small = [cv2.resize(np.asarray(one, dtype=np.float32), (CELLS, CELLS), interpolation=cv2.INTER_AREA)
              for one in pictures]  # fmt: skip

@@ -64,11 +64,6 @@ class GuideFeatures:
         """See `Features.identity`."""
         return self.maps(image).identity
 
-    def embedding(self, image: Tensor) -> Tensor:
-        """(B, 3, S, S) in [-1, 1] -> (B, E): whose face it is, as far as the guide learned to tell people apart."""
-        self.reader.to(image.device)
-        return self.reader(image).embedding
-
 
 def raw_maps(reader: Reader, image: Tensor) -> tuple[Tensor, ...]:
     """The last layer of each of the four stages, then the identity map.

@@ -73,11 +73,13 @@ def _group(groups: Sequence[Scored], split: str, protocol: str) -> Scored | None
 
 
 def _on_self(group: Scored, limits: PictureLimits, where: Mapping[str, str]) -> list[Verdict]:
-    """Against the true picture."""
-    source, truth, drawn = (coarse(view.pixels) for view in (group.source, group.truth, group.generated))
+    """Against the true picture: its landmarks, and how different such pictures are."""
+    read = group.read_for("nme")
+    moved = identity_collapse(read.source.landmarks, read.truth.landmarks, read.generated.landmarks)
+    alike = mode_collapse(coarse(group.truth.pixels), coarse(group.generated.pixels))
     return [
-        IDENTITY_COLLAPSE.of(identity_collapse(source, truth, drawn), limits.identity_collapse, **where),
-        MODE_COLLAPSE.of(mode_collapse(truth, drawn), limits.mode_collapse, **where),
+        IDENTITY_COLLAPSE.of(moved, limits.identity_collapse, note="By landmarks", **where),
+        MODE_COLLAPSE.of(alike, limits.mode_collapse, **where),
         _finite(group, where),
     ]
 

@@ -92,8 +92,10 @@ def train(
         try:
             torch.manual_seed(branch.seed)
             system = build_system(branch.system, branch.variant, system_settings, size=settings.size, features=features)
-            training, notes = _training(system, branch, settings, folders, fabric=fabric, readers=runtime.workers,
-                                        tracker=tracker, checkpoints=store)  # fmt: skip
+            training, notes = _training(
+                system, branch, settings, folders, guide, fabric=fabric, readers=runtime.workers, tracker=tracker,
+                checkpoints=store,
+            )  # fmt: skip
             if finished is None:
                 try:
                     training.run()
@@ -110,7 +112,7 @@ def train(
                 "status": "failed" if reason else "trained",
                 "reason": reason,
                 "notes": list(notes),
-                "alarms": [each.plain() for each in verdicts(state.history, settings.alarms, batch=settings.batch)],
+                "alarms": [each.plain() for each in verdicts(state.history, settings)],
                 "steps": state.step,
                 "samples": state.step * settings.batch,
                 "training_seconds": round(state.seconds, 3),
@@ -174,6 +176,7 @@ def _training(
     branch: Branch,
     settings: TrainSettings,
     folders: Mapping[str, Path],
+    guide: Path,
     *,
     fabric: "Fabric",
     readers: int,
@@ -215,7 +218,10 @@ def _training(
             watched = sample()
             validation = Validation(sampler=watched, **how)
             stop = settings.alarms.stop if branch.variant == "full" or settings.alarms.stop_ablations else ()
-            looks = looks_at(system, validation, partial(sample, pairs="cross"), settings, frames=frames, stop=stop)
+            looks = looks_at(
+                validation, partial(sample, pairs="cross"), settings, reader=_reader(guide, fabric.device),
+                frames=frames, stop=stop,
+            )  # fmt: skip
         except BadInput as error:
             notes.append(f"validation: {error} The last weights are handed on.")
     probes = watched.batch(probe_numbers(watched, settings.probes), fabric.device) if settings.probes else None
@@ -225,6 +231,16 @@ def _training(
         probes=probes, faults=faults_of(branch.name), readers=readers,
     )  # fmt: skip
     return training, tuple(notes)
+
+
+def _reader(guide: Path, device: Any) -> Any:
+    """The guide as the alarms use it, whatever network stands behind the losses; None where there is none."""
+    from reenact.backbones.features import load_reader
+
+    if not (guide / "stage.json").exists():
+        return None
+    reader, _ = load_reader(guide)
+    return reader.fuse().to(device)
 
 
 def _write(

@@ -5,15 +5,16 @@ from dataclasses import replace
 
 from reenact.alarms.catalogue import ALARMS
 from reenact.alarms.not_finite import NOT_FINITE, not_finite
-from reenact.alarms.settings import TrainAlarms
 from reenact.alarms.verdict import Limits, Verdict, unknown
 from reenact.errors import TrainingFailed
+from reenact.training.settings import LoopSettings
 
 PREFIX = "alarm_"  # of the alarms' values in a history
 NOTHING = Limits(warning=0.0, alarm=0.0)
 PROTOCOL = {"identity_leak": "cross", "critic_balance": ""}  # the others look at self pairs
 WHY_UNKNOWN = {
-    "identity_leak": "needs the guide as feature network, and two people in the validation part",
+    "identity_collapse": "no guide reads the faces",
+    "identity_leak": "no guide reads the faces, or there are no two people in the validation part",
     "mask_saturation": "the system mixes nothing by a mask",
     "critic_balance": "no critic, or losses that can't be compared",
 }
@@ -29,32 +30,34 @@ def check_step(step: int, values: Mapping[str, float]) -> None:
         raise TrainingFailed(f"step {step}: loss {which} not finite. {NOT_FINITE.advice}.")
 
 
-def verdicts(history: History, settings: TrainAlarms, *, batch: int) -> list[Verdict]:
+def verdicts(history: History, settings: LoopSettings) -> list[Verdict]:
     """What every alarm says after the latest look: an alarm where the last `patience` looks all say so."""
-    return [_verdict(name, history, settings, batch) for name in ALARMS]
+    return [_verdict(name, history, settings) for name in ALARMS]
 
 
-def check_looks(history: History, settings: TrainAlarms, *, batch: int, stop: Sequence[str]) -> None:
+def check_looks(history: History, settings: LoopSettings, *, stop: Sequence[str]) -> None:
     """Raises TrainingFailed where one of the alarms of `stop`, or a picture that is not finite, finds it sick."""
-    for verdict in verdicts(history, settings, batch=batch):
+    for verdict in verdicts(history, settings):
         if verdict.verdict == "alarm" and verdict.name in (*stop, NOT_FINITE.name):
             step = history[-1][0]
             way_out = "" if verdict.name == NOT_FINITE.name else f" train.alarms.stop without {verdict.name} goes on."
             raise TrainingFailed(f"step {step}: {verdict.sentence()}.{way_out}")
 
 
-def _verdict(name: str, history: History, settings: TrainAlarms, batch: int) -> Verdict:
+def _verdict(name: str, history: History, settings: LoopSettings) -> Verdict:
     alarm, where = ALARMS[name], {"split": "val" if PROTOCOL.get(name, "self") else "train"}
     where["protocol"] = PROTOCOL.get(name, "self")
-    seen = [(step * batch, value) for step, _, found, value in history if found == PREFIX + name]
+    seen = [(step * settings.batch, value) for step, _, found, value in history if found == PREFIX + name]
     if not seen:
         return unknown(alarm, WHY_UNKNOWN.get(name, "no validation pairs"), **where)
     if name == NOT_FINITE.name:
         return alarm.of(seen[-1][1], NOTHING, **where)
-    values = [value for samples, value in seen if samples > settings.warm_up]
+    asked = settings.alarms
+    early = max(round(asked.warm_up * settings.samples), asked.warm_up_samples)
+    values = [value for samples, value in seen if samples > early]
     if not values:
-        return unknown(alarm, f"judged after {settings.warm_up} samples (train.alarms.warm_up)", **where)
-    limits: Limits = getattr(settings, name)
-    latest = [alarm.of(value, limits, **where) for value in values[-settings.patience :]]
-    lasting = len(latest) == settings.patience and all(verdict.verdict == "alarm" for verdict in latest)
+        return unknown(alarm, f"judged after {early} samples (train.alarms.warm_up, warm_up_samples)", **where)
+    limits: Limits = getattr(asked, name)
+    latest = [alarm.of(value, limits, **where) for value in values[-asked.patience :]]
+    lasting = len(latest) == asked.patience and all(verdict.verdict == "alarm" for verdict in latest)
     return latest[-1] if lasting or latest[-1].verdict != "alarm" else replace(latest[-1], verdict="warning")

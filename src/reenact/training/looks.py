@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from reenact.alarms.coarse import coarse
@@ -14,6 +15,7 @@ from reenact.alarms.identity_collapse import identity_collapse
 from reenact.alarms.identity_leak import identity_leak
 from reenact.alarms.mask_saturation import mask_saturation
 from reenact.alarms.mode_collapse import mode_collapse
+from reenact.backbones.reader import Reading
 from reenact.corpus.sampling import Sampler
 from reenact.errors import BadInput
 from reenact.systems.protocol import System
@@ -25,7 +27,7 @@ from reenact.training.validation import Validation, in_use
 MOST = 64  # pairs of each kind: figures of a whole set, they need no more
 
 History = Sequence[tuple[int, float, str, float]]  # step, seconds, name, value
-Embedding = Callable[[Tensor], Tensor]  # (B, 3, S, S) in [-1, 1] -> (B, E): whose face it is
+Read = Callable[[Tensor], Reading]  # (B, 3, S, S) in [-1, 1]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +37,7 @@ class Looks:
     every: int  # samples
     own: Validation  # pairs within a person
     cross: Validation | None = None  # pairs of two people, where there are two
-    embedding: Embedding | None = None
+    reader: Read | None = None  # the guide: without one, nothing is known of faces
     stop: tuple[str, ...] = ()  # alarms that end this training
 
     def look(self, system: System, history: History, *, since: int) -> dict[str, float]:
@@ -47,53 +49,61 @@ class Looks:
 
     def _own_pairs(self, system: System) -> dict[str, float]:
         finite: list[Tensor] = []
-        shown: list[tuple[Picture, ...]] = []  # source, target, output
+        shown: list[tuple[Picture, ...]] = []  # target, output
+        faces: list[tuple[Tensor, ...]] = []  # landmarks of source, target, output
         masks: list[Mapping[str, Tensor]] = []
         for batch in self.own.batches():
             output = system.reenact(batch.sources, batch.target)
             finite.append(torch.isfinite(output).flatten(1).all(dim=1).cpu())
-            shown.append(tuple(map(to_bytes, (batch.source.image, batch.target.image, output))))
+            shown.append((to_bytes(batch.target.image), to_bytes(output)))
+            if self.reader is not None:
+                faces.append(
+                    tuple(self.reader(image).landmarks for image in (batch.source.image, batch.target.image, output))
+                )
             masks.append(masks_of(system, batch.sources, batch.target))
         drawn = torch.cat(finite).numpy()
-        source, target, result = (coarse(np.concatenate(column)[drawn]) for column in zip(*shown, strict=True))
+        target, result = (coarse(np.concatenate(column)[drawn]) for column in zip(*shown, strict=True))
         mixing = {name: torch.cat([each[name] for each in masks]).float().cpu().numpy() for name in masks[0]}
         return {
             "not_finite": 1.0 - float(drawn.mean()),
-            "identity_collapse": identity_collapse(source, target, result),
+            "identity_collapse": identity_collapse(*_joined(faces)) if faces else float("nan"),
             "mode_collapse": mode_collapse(target, result),
             "mask_saturation": mask_saturation(mixing)[0],
         }
 
     def _cross_pairs(self, system: System) -> dict[str, float]:
-        """How much of the driver's identity the feature network sees; nothing where it knows no identities."""
-        if self.cross is None or self.embedding is None:
+        """How much of the driver's identity the guide sees in the output."""
+        if self.cross is None or self.reader is None:
             return {}
-        people: list[list[Tensor]] = [[], [], []]
+        people = []
         for batch in self.cross.batches():
             output = system.reenact(batch.sources, batch.target)
-            for found, image in zip(people, (batch.source.image, batch.target.image, output), strict=True):
-                found.append(self.embedding(image).float().cpu())
-        source, driver, drawn = (torch.cat(found).numpy() for found in people)
-        return {"identity_leak": identity_leak(source, driver, drawn)}
+            people.append(
+                tuple(self.reader(image).embedding for image in (batch.source.image, batch.target.image, output))
+            )
+        return {"identity_leak": identity_leak(*_joined(people))}
 
 
 def looks_at(
-    system: System,
     own: Validation,
     cross: Callable[[], Sampler],
     settings: LoopSettings,
     *,
+    reader: Read | None,
     frames: int,
     stop: tuple[str, ...],
 ) -> Looks:
     """Looks that see a sickness `patience` times within an epoch: as many samples as there are training frames."""
     own, people = replace(own, pairs=min(own.pairs, MOST)), None
-    embedding = getattr(system.features, "embedding", None)
-    if embedding is not None:
-        with suppress(BadInput):  # there is only one person
-            people = replace(own, sampler=cross())
+    with suppress(BadInput):  # there is only one person
+        people = replace(own, sampler=cross())
     every = max(1, min(settings.validate_every, frames // settings.alarms.patience))
-    return Looks(every=every, own=own, cross=people, embedding=embedding, stop=stop)
+    return Looks(every=every, own=own, cross=people, reader=reader, stop=stop)
+
+
+def _joined(batches: Sequence[tuple[Tensor, ...]]) -> list[NDArray[np.float32]]:
+    """Each column of the batches as one array."""
+    return [torch.cat(column).float().cpu().numpy() for column in zip(*batches, strict=True)]
 
 
 def _balance(system: System, history: History, since: int) -> float:

@@ -171,7 +171,7 @@ class Training:
         began, recent = time.monotonic(), max(looks.every, self.settings.log_every) // self.settings.batch
         values = looks.look(self.system, self.state.history, since=self.state.step - recent)
         self._log({PREFIX + name: value for name, value in values.items()})
-        check_looks(self.state.history, self.settings.alarms, batch=self.settings.batch, stop=looks.stop)
+        check_looks(self.state.history, self.settings, stop=looks.stop)
         self._logged = (self._logged[0], self._logged[1] + time.monotonic() - began)
 
     def _choose(self, value: float) -> None:
