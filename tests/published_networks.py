@@ -4,8 +4,15 @@ The attribute names make the keys, as in the files that pytorch-fid and torchvis
 of its own here, and every pooling is a module.
 """
 
+from pathlib import Path
+from typing import Any
+
+import numpy as np
 import torch
 from torch import Tensor, nn
+
+from onnx_files import onnx_bytes
+from reenact.hashing import hash_file
 
 
 class Basic(nn.Module):
@@ -145,3 +152,16 @@ def an_alexnet() -> nn.Sequential:
         nn.Conv2d(192, 384, 3, padding=1), nn.ReLU(), nn.Conv2d(384, 256, 3, padding=1), nn.ReLU(),
         nn.Conv2d(256, 256, 3, padding=1), nn.ReLU(), nn.MaxPool2d(3, 2),
     ).eval()  # fmt: skip
+
+
+def write_networks(folder: Path) -> dict[str, Any]:
+    """Files of all the networks in their published layouts, as `evaluate.networks` names them; ArcFace is one layer."""
+    folder.mkdir(parents=True, exist_ok=True)
+    torch.save(an_inception().state_dict(), folder / "inception.pth")
+    torch.save({f"features.{name}": value for name, value in an_alexnet().state_dict().items()}, folder / "alexnet.pth")
+    arcface = np.random.default_rng(0).normal(size=(16, 3, 112, 112)).astype(np.float32)
+    (folder / "arcface.onnx").write_bytes(onnx_bytes(arcface, 112, flat=True))
+    files = {"inception": "inception.pth", "arcface": "arcface.onnx", "lpips": "alexnet.pth"}
+    return {
+        name: {"file": str(folder / file), "sha256": hash_file(folder / file)} for name, file in files.items()
+    }  # fmt: skip

@@ -26,12 +26,13 @@ class ArcFace:
     name = "ArcFace"
 
     def __init__(self, path: Path, *, sha256: str) -> None:
-        """Load a checked ONNX file, (1, 3, 112, 112) -> (1, D); raises BadInput where OpenCV can't."""
+        """Load a checked ONNX file, (1, 3, 112, 112) -> (1, D), and try it; raises BadInput where it isn't that."""
         self.path, self.sha256 = path, sha256
         try:
             self._network: Any = cv2.dnn.readNetFromONNX(str(path))
         except cv2.error as error:
             raise BadInput(f"{path}: OpenCV can't load this network ({_first(error)}).") from None
+        self.width = len(self._one(np.zeros((SIDE, SIDE, 3), dtype=np.uint8)))
 
     def embeddings(self, pictures: list[Image], landmarks: NDArray[np.floating]) -> NDArray[np.float32]:
         """N RGB (S, S, 3) and (N, 68, 2) in crop coordinates 0..1 -> (N, D); one by one, as many files demand."""

@@ -4,7 +4,7 @@ Beside the branches stand evaluations of other people's pictures (`evaluate --pr
 """
 
 import json
-from collections.abc import Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -54,7 +54,17 @@ def collect(branches: Path, expected: Sequence[Branch], predictions: Sequence[Pa
 def comparable(entries: Sequence[Entry]) -> list[Entry]:
     """The entries; one with other pairs, another picture size or another judge than the first scored one is refused."""
     first = next((entry for entry in entries if entry.status == "trained"), None)
-    return [entry if first is None else _comparable(entry, first) for entry in entries]
+    if first is None:
+        return list(entries)
+    # A metric's column is that of the first branch that has one: not all need have been given its network.
+    read: dict[str, dict[str, Any]] = {}
+    checked = []
+    for entry in entries:
+        checked.append(_comparable(entry, first, read))
+        for name, metric in checked[-1].record.get("metrics", {}).items():
+            if _is_read(metric):
+                read.setdefault(name, metric)
+    return checked
 
 
 def entry_of(folder: Path, branch: Branch, *, name: str = "", run: str = "") -> Entry:
@@ -112,25 +122,25 @@ def _other_weights(train: Path, record: dict[str, Any]) -> bool:
     return bool(json.loads(card.read_text())["sha256"] != record["model"]["sha256"])
 
 
-def _comparable(entry: Entry, first: Entry) -> Entry:
+def _comparable(entry: Entry, first: Entry, read: Mapping[str, dict[str, Any]]) -> Entry:
     """Refuse to put figures of other pairs, another picture size or another judge into one table."""
     if entry.status != "trained":
         return entry
     what = {"pairs_sha256": "list of pairs", "image_size": "picture size"}
     differing = [words for name, words in what.items() if entry.record[name] != first.record[name]]
-    differing += _other_judges(entry.record, first.record)
+    differing += _other_judges(entry.record, read)
     if not differing:
         return entry
     reason = f"another {' and another '.join(differing)} than {first.name}: evaluate it again"
     return _without_figures(entry, "not comparable", reason)
 
 
-def _other_judges(record: dict[str, Any], first: dict[str, Any]) -> list[str]:
-    """Who read for which metrics, where that is not who read for the first branch's."""
+def _other_judges(record: Mapping[str, Any], read: Mapping[str, dict[str, Any]]) -> list[str]:
+    """Who read for which metrics, where that is not who `read` for those before."""
     found: dict[tuple[str, str], list[str]] = {}
     for name, ours in record["metrics"].items():
-        theirs = first["metrics"].get(name, ours)
-        if any(ours.get(key) != theirs.get(key) for key in ("judge", "weights_sha256")):
+        theirs = read.get(name, ours)
+        if _is_read(ours) and any(ours.get(key) != theirs.get(key) for key in ("judge", "weights_sha256")):
             found.setdefault((_judge(ours), _judge(theirs)), []).append(name)
     return [
         f"judge of {', '.join(names)} ({ours if ours != theirs else f'{ours} of other files'}, there {theirs})"
@@ -138,9 +148,15 @@ def _other_judges(record: dict[str, Any], first: dict[str, Any]) -> list[str]:
     ]
 
 
+def _is_read(metric: Mapping[str, Any]) -> bool:
+    """Whether a judge or network stands behind a metric's figures: pixels need none, some have no network."""
+    return bool(metric.get("judge") or metric.get("weights_sha256"))
+
+
 def _judge(metric: dict[str, Any]) -> str:
-    judge = metric.get("judge")
-    return f"{judge['name']} at {judge['size']} px" if judge else "none"
+    judge, network = metric.get("judge"), metric.get("network")
+    by = [*([network] if network else []), *([f"{judge['name']} at {judge['size']} px"] if judge else [])]
+    return " by ".join(by) or "none"
 
 
 def _without_figures(entry: Entry, status: Status, reason: str) -> Entry:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from reenact.backbones.settings import NetworkSettings
 from reenact.config import nearest
 from reenact.corpus.shards import Image
 from reenact.errors import SettingsError
@@ -14,6 +15,8 @@ from reenact.evaluation.feature_cache import FeatureCache
 from reenact.evaluation.judge import Judge, Prepared
 from reenact.evaluation.judge_settings import OpenFaceSettings
 from reenact.evaluation.metrics.catalogue import metric
+from reenact.evaluation.metrics.metric import Metric
+from reenact.evaluation.networks import Networks, load_networks
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +26,9 @@ class Making:
     size: int = 256  # px, pictures are enlarged to this where the judge enlarges them
     cache: FeatureCache = field(default_factory=FeatureCache)
     openface: OpenFaceSettings = field(default_factory=OpenFaceSettings)
+    networks: NetworkSettings = field(default_factory=NetworkSettings)  # of the user's own
+    device: str = "cpu"  # that these run on
+    batch: int = 32
 
 
 def _tools(making: Making) -> Judge:
@@ -53,6 +59,7 @@ class Judges:
     default: Judge
     others: Mapping[str, Judge] = field(default_factory=dict)  # by metric, where not the default
     cache: FeatureCache = field(default_factory=FeatureCache)  # what they remember by
+    networks: Networks = field(default_factory=Networks)  # of the user's own
 
     def of(self, metric: str) -> Judge:
         """The judge of a metric."""
@@ -69,6 +76,10 @@ class Judges:
         for judge in wanting:
             judge.prepare(listed)
 
+    def can_read(self, metric: Metric) -> bool:
+        """Whether there is all that a metric needs: some need a network that only the user can give."""
+        return not metric.network or self.networks.card(metric.network) is not None
+
     def card(self, metric: str) -> dict[str, Any]:
         """The card of a metric's judge."""
         return self.of(metric).card
@@ -81,12 +92,13 @@ def make_judges(default: str, by_metric: Mapping[str, str], making: Making) -> J
     """
     _known(default, "evaluate.judge")
     for name, judge in by_metric.items():
-        if metric(name, where="evaluate.judges").backbone not in ("landmarks", "fit", "recognition"):
+        if metric(name, where="evaluate.judges").backbone not in ("landmarks", "fit", "recognition", "arcface"):
             raise SettingsError(f"evaluate.judges.{name}: no judge reads for {name}, it looks at the pictures itself.")
         _known(judge, f"evaluate.judges.{name}")
     made = {name: JUDGES[name](making) for name in sorted({default, *by_metric.values()})}
     others = {name: made[judge] for name, judge in by_metric.items() if judge != default}
-    return Judges(default=made[default], others=others, cache=making.cache)
+    networks = load_networks(making.networks, cache=making.cache, device=making.device, batch=making.batch)
+    return Judges(default=made[default], others=others, cache=making.cache, networks=networks)
 
 
 def _known(name: str, where: str) -> None:

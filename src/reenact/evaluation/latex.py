@@ -7,9 +7,8 @@ from typing import Any
 import pandas as pd
 
 from reenact.evaluation.markdown import TITLES
-from reenact.evaluation.metrics.catalogue import METRICS
 from reenact.evaluation.metrics.metric import Metric
-from reenact.evaluation.table import best_row
+from reenact.evaluation.table import best_row, columns_of
 
 _SPECIAL = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"} | {
     sign: "\\" + sign for sign in "&%$#_{}"
@@ -21,7 +20,7 @@ def to_latex(table: pd.DataFrame) -> str:
     blocks = [
         _block(table, prefix, title, metrics)
         for prefix, title in TITLES.items()
-        if (metrics := [m for m in METRICS.values() if f"{prefix}_{m.id}" in table])
+        if (metrics := columns_of(table, prefix))
     ]
     return "% needs \\usepackage{booktabs}\n" + "\n\n".join(blocks) + "\n"
 

@@ -4,9 +4,8 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from reenact.evaluation.metrics.catalogue import METRICS
 from reenact.evaluation.scaled import SCALED
-from reenact.evaluation.table import SCORED
+from reenact.evaluation.table import SCORED, columns_of
 
 TITLES = {
     "self": "Self-reenactment",
@@ -22,7 +21,7 @@ def to_markdown(table: pd.DataFrame, *, winner: str | None, notes: Sequence[str]
     """Means with their 95 % intervals; an arrow says which way is better."""
     blocks = []
     for prefix, title in TITLES.items():
-        metrics = [m for m in METRICS.values() if f"{prefix}_{m.id}" in table]
+        metrics = columns_of(table, prefix)
         if not metrics:
             continue
         heads = [f"{m.title} {'↓' if m.direction == 'lower' else '↑'}" for m in metrics]

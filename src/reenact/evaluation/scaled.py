@@ -12,7 +12,7 @@ from reenact.evaluation.summary import GROUND_TRUTH, OTHER_IDENTITY
 
 SCALED = "_scaled"
 LEAST = 1e-3  # of a span below which the network can't tell people apart, and the scale says nothing
-IDENTITY = ("csim_source", "csim_truth")
+IDENTITY = ("csim_source", "csim_truth", "csim_arcface_source", "csim_arcface_truth")
 
 
 def add_scaled(table: pd.DataFrame) -> pd.DataFrame:

@@ -13,6 +13,7 @@ from reenact.evaluation.judge import People, Reading
 from reenact.evaluation.judges import Judges
 from reenact.evaluation.metrics.catalogue import METRICS, metrics_of
 from reenact.evaluation.metrics.metric import Metric
+from reenact.evaluation.networks import Networks
 from reenact.evaluation.pairs.shots import COLUMNS as SHOTS
 from reenact.evaluation.pictures import Pictures
 from reenact.evaluation.rows import Drawn, Row, real
@@ -40,6 +41,11 @@ class Scored:
             return self
         roles = ("generated", "source", "driving", "truth")
         return replace(self, **{role: getattr(self, role).by(judge) for role in roles})
+
+    @property
+    def networks(self) -> Networks:
+        """The user's own networks."""
+        return self.judges.networks
 
     @cached_property
     def previous(self) -> NDArray[np.intp]:
@@ -76,6 +82,8 @@ def faces_table(scored: Mapping[str, list[Scored]]) -> pd.DataFrame:
         protocol = str(table["protocol"].iloc[0])
         for metric in metrics_of(protocol, per_pair=True):
             assert metric.per_pair is not None
+            if not group.judges.can_read(metric):
+                continue
             views = group.read_for(metric.id)
             table[metric.id] = np.asarray(metric.per_pair(views), dtype=np.float64)
             if metric.id in group.judges.others:
@@ -101,7 +109,7 @@ def summarise_sets(scored: Mapping[str, list[Scored]]) -> list[dict[str, Any]]:
                 table = group.pairs.assign(drawn=views.generated.usable, face_found=views.generated.found)
                 if metric.id in group.judges.others:
                     table[found_by(metric.id)] = table["face_found"]
-                interval = _of_set(metric, views)
+                interval = _of_set(metric, views) if group.judges.can_read(metric) else Interval(value=np.nan)
                 records.append({**facts, "row": name, "metric": metric.id, **interval.plain(),
                                 **counts_of(table, metric.id), "versus_copy": None})  # fmt: skip
     return records

@@ -41,6 +41,12 @@ def count_column(result: Mapping[str, Any], count: str) -> str:
     return column(*place, count)
 
 
+def columns_of(table: pd.DataFrame, prefix: str) -> list[Metric]:
+    """The metrics that have a column under a prefix; those whose network nobody gave have none to show."""
+    found = [metric for metric in METRICS.values() if f"{prefix}_{metric.id}" in table]
+    return [metric for metric in found if not metric.network or table[f"{prefix}_{metric.id}"].notna().any()]
+
+
 def figures_of_run(record: Mapping[str, Any], row: str) -> dict[str, float]:
     """A row's figures and lost faces on both splits, by names such as test_self_ed and val_seen_cross_no_face.
 

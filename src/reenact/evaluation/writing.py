@@ -12,6 +12,7 @@ from reenact.corpus.shards import write_stage
 from reenact.corpus.tables import FORMAT, write_table
 from reenact.evaluation.judges import Judges
 from reenact.evaluation.metrics.catalogue import METRICS
+from reenact.evaluation.metrics.fid import small_sets
 from reenact.evaluation.metrics.metric import Metric
 from reenact.evaluation.pair_files import write_pairs
 from reenact.evaluation.protocols import pairs_hash
@@ -50,7 +51,7 @@ def write_evaluation(
         "judge": judges.default.card,
         "pairs_sha256": {split: pairs_hash(group) for split, group in pairs.groupby("split")},
         "range": "pixels 0..1, 8 bits",
-        "notes": [ONE_TRAINING, *([SINGLE_PICTURES] if _single(pairs) else [])],
+        "notes": [ONE_TRAINING, *([SINGLE_PICTURES] if _single(pairs) else []), *small_sets(results)],
         "metrics": {name: {**metric.card(), **_read_by(metric, judges)} for name, metric in METRICS.items()},
         "results": results,
     }
@@ -75,13 +76,21 @@ def _single(pairs: pd.DataFrame) -> bool:
 
 
 def _read_by(metric: Metric, judges: Judges) -> dict[str, Any]:
-    """The metric's judge, and hashes of the model files that it reads with; no judge looks at mere pixels."""
-    parts = {"landmarks": ("landmarks",), "fit": ("landmarks", "fit"), "recognition": ("landmarks", "recognition")}
-    if metric.backbone not in parts:
-        return {"judge": None, "weights_sha256": {}}
+    """The metric's judge, the user's network, and hashes of the files that they read with.
+
+    No judge looks at mere pixels; nobody reads where the network is not there.
+    """
+    parts = {"landmarks": ("landmarks",), "fit": ("landmarks", "fit"), "recognition": ("landmarks", "recognition"),
+             "arcface": ("landmarks",)}  # fmt: skip
+    network = judges.networks.card(metric.network) if metric.network else None
+    files = network["sha256"] if network else {}
+    named = {"network": network["name"]} if network else {}
+    if metric.backbone not in parts or not judges.can_read(metric):
+        return {"judge": None, "weights_sha256": files, **named}
     card = judges.of(metric.id).card
     used = ("network", *parts[metric.backbone])
     return {
         "judge": {"name": card["name"], "size": card["size"]},
-        "weights_sha256": {name: card["sha256"][name] for name in used if name in card["sha256"]},
+        "weights_sha256": {**{name: card["sha256"][name] for name in used if name in card["sha256"]}, **files},
+        **named,
     }

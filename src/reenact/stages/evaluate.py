@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from reenact.alarms.settings import PictureLimits
+from reenact.backbones.settings import NetworkSettings
 from reenact.config import Runtime, Settings
 from reenact.evaluation.judge_settings import OpenFaceSettings
 from reenact.stages.result import StageResult
@@ -47,6 +48,7 @@ class EvaluateSettings(Settings):
     openface: OpenFaceSettings = OpenFaceSettings()  # for the judge openface
     cache: str = "out/judged"  # folder of what was read from real pictures; "": every branch reads them anew
     judge_size: int = Field(default=256, ge=64, le=2048)  # px, pictures are enlarged to this
+    networks: NetworkSettings = NetworkSettings()  # of your own, for metrics that need them
     batch: int = Field(default=32, ge=1)
     bootstrap: int = Field(default=1000, ge=1)  # repeats
     samples: int = Field(default=24, ge=0)  # test persons in the report, with a pair of each protocol
@@ -86,6 +88,7 @@ def evaluate(
     from reenact.evaluation.pairs.redrawable import scene_files
     from reenact.evaluation.redrawn import Redrawn
     from reenact.tracking.connect import tracking_uri
+    from reenact.training.device import device_of
 
     read_stage(model, kind="model")
     tracking_uri(tracking)  # an address that makes no sense is said before the work, not after it
@@ -97,7 +100,14 @@ def evaluate(
     pairs, seed = pairs_of(corpus, validated, settings, videos=videos)
     redrawn = Redrawn(corpus, scene_files(corpus, videos))
     cache = FeatureCache(Path(settings.cache) if settings.cache else None)
-    making = Making(size=settings.judge_size, cache=cache, openface=settings.openface)
+    making = Making(
+        size=settings.judge_size,
+        cache=cache,
+        openface=settings.openface,
+        networks=settings.networks,
+        device=str(device_of(runtime)),
+        batch=settings.batch,
+    )
     judges = make_judges(settings.judge, settings.judges, making)
     scored, drawing, cost = _score(corpus, pairs, model, branch, settings, runtime, judges, redrawn)
     facts = {**drawing, "branch": branch.name, "system": branch.system, "variant": branch.variant,

@@ -3,8 +3,11 @@
 from reenact.config import nearest
 from reenact.errors import SettingsError
 from reenact.evaluation.metrics.csim import CSIM_SOURCE, CSIM_TRUTH
+from reenact.evaluation.metrics.csim_arcface import CSIM_ARCFACE_SOURCE, CSIM_ARCFACE_TRUTH
 from reenact.evaluation.metrics.ed import ED
+from reenact.evaluation.metrics.fid import FID
 from reenact.evaluation.metrics.fid_reader import FID_READER
+from reenact.evaluation.metrics.lpips import LPIPS
 from reenact.evaluation.metrics.lsim import LSIM
 from reenact.evaluation.metrics.metric import Metric
 from reenact.evaluation.metrics.mse import MSE
@@ -16,7 +19,8 @@ from reenact.evaluation.metrics.temporal import JITTER, TEMPORAL_ERROR
 METRICS: dict[str, Metric] = {
     metric.id: metric
     for metric in (
-        MSE, SSIM, NME, POSE_ANGLE, PSIM, ED, CSIM_SOURCE, CSIM_TRUTH, LSIM, TEMPORAL_ERROR, JITTER, FID_READER,
+        MSE, SSIM, LPIPS, NME, POSE_ANGLE, PSIM, ED, CSIM_SOURCE, CSIM_TRUTH, CSIM_ARCFACE_SOURCE, CSIM_ARCFACE_TRUTH,
+        LSIM, TEMPORAL_ERROR, JITTER, FID, FID_READER,
     )
 }  # fmt: skip
 

@@ -15,6 +15,10 @@ class View(Protocol):
     """N pictures as the judge reads them; a row is NaN where the picture is not usable or no face was found."""
 
     @property
+    def pictures(self) -> NDArray[np.uint8]:
+        """(N, H, W, 3) RGB as they would be saved; black where not usable."""
+
+    @property
     def pixels(self) -> NDArray[np.float32]:
         """(N, H, W, 3) RGB in 0..1 at the size that the system draws."""
 
@@ -35,6 +39,19 @@ class View(Protocol):
         """(N, 128) of the judge's recognition network."""
 
 
+class NetworkReader(Protocol):
+    """What the user's own networks see, NaN in rows of pictures that are not usable; see evaluation.networks."""
+
+    def inception(self, view: Any) -> Floats:
+        """(N, 2048) of FID's Inception."""
+
+    def arcface(self, view: Any) -> Floats:
+        """(N, D) embeddings of the aligned faces."""
+
+    def lpips(self, a: Any, b: Any) -> Floats:
+        """(N,) distances."""
+
+
 class Views(Protocol):
     """What a row of the table drew for N pairs, beside the real pictures that the pairs name."""
 
@@ -48,6 +65,10 @@ class Views(Protocol):
     @property
     def truth(self) -> View:
         """The real picture of what was to be drawn; not usable where there is none."""
+
+    @property
+    def networks(self) -> NetworkReader:
+        """The user's own networks, of which only the metric's own is sure to be there."""
 
     @property
     def previous(self) -> NDArray[np.intp]:
@@ -70,11 +91,16 @@ class Metric:
     unit: str
     pair: str  # what is compared with what
     protocols: tuple[ProtocolName, ...]
-    backbone: Literal["pixels", "landmarks", "fit", "recognition"]
+    backbone: Literal["pixels", "landmarks", "fit", "recognition", "inception", "arcface", "lpips"]
     range: tuple[float, float]
     per_pair: Callable[[Views], Floats] | None = None
     features: Callable[[Views], tuple[Floats, Floats]] | None = None
     of_sets: Callable[[Floats, Floats], float] | None = None
+
+    @property
+    def network(self) -> str:
+        """The network of the user's that it needs, "" for none: `evaluate.networks.NETWORK`."""
+        return self.backbone if self.backbone in ("inception", "arcface", "lpips") else ""
 
     def better(self, a: float, b: float) -> bool:
         """Whether value `a` is better than `b`."""

@@ -16,8 +16,9 @@ def ssim(a: NDArray[np.floating], b: NDArray[np.floating]) -> NDArray[np.float64
         (2 m_a m_b + c1) (2 cov + c2) / ((m_a^2 + m_b^2 + c1) (var_a + var_b + c2))
 
     Gaussian window of 11 pixels with sigma 1.5, population covariance, only positions where the whole window lies
-    inside the picture (torchmetrics also counts mirrored borders). In double precision, since the variances are
-    differences of nearly equal numbers.
+    inside the picture. In double precision, since the variances are differences of nearly equal numbers. torchmetrics
+    1.9 also counts mirrored borders, which moves the value by 0.03 at 64 px; cut off, in double precision, it gives
+    the same 15 digits, but takes 200 times as long (63 ms a picture of 64 px, this 0.3 ms).
     """
     if min(a.shape[1:3]) < WINDOW:
         raise ValueError(f"SSIM needs pictures of at least {WINDOW} pixels, got {a.shape[1]} x {a.shape[2]}")
