@@ -5,7 +5,7 @@ import sys
 
 import typer
 
-from reenact.cli import data, labels, pairs, pipeline, repro, show, stages
+from reenact.cli import data, evaluate, labels, pairs, pipeline, repro, show, stages
 from reenact.errors import ReenactError
 
 app = typer.Typer(
@@ -38,6 +38,7 @@ def options(
 show.add_to(app)
 data.add_to(app)
 stages.add_to(app)
+evaluate.add_to(app)
 pipeline.add_to(app)
 repro.add_to(app)
 labels.add_to(app)

@@ -25,7 +25,7 @@ HELP = {
     "validate_data": "Check the tables and write the split.",
     "train_guide": "Train the feature network of the losses.",
     "train": "Train one branch.",
-    "evaluate": "Score one trained branch.",
+    "evaluate": "Score one trained branch, or another method's pictures of the same pairs.",
     "compare": "Put the branches side by side and choose the winner.",
     "register": "Register the winner.",
 }
@@ -36,6 +36,8 @@ ROOT = Path("out")
 def add_to(app: typer.Typer) -> None:
     """Add a command for every stage."""
     for stage, step in STEPS.items():
+        if stage == "evaluate":  # has options of its own: cli/evaluate.py
+            continue
         command = _branch_command(stage) if step.branch else _command(stage)
         app.command(stage.replace("_", "-"), help=HELP[stage])(command)
 
@@ -44,13 +46,27 @@ def _command(stage: str) -> Callable[..., None]:
     def command(
         params: ParamsFile = PARAMS, profile: Profile = "", overrides: Overrides = None, out: Root = ROOT
     ) -> None:
-        effective = load(params, profile, overrides)
-        if stage == "compare":
-            compare(effective, out)
-        else:
-            run_stage(stage, effective, out)
+        run_stage(stage, load(params, profile, overrides), out)
 
-    return command
+    return command if stage != "compare" else compare_command
+
+
+def compare_command(
+    add: Annotated[
+        list[Path] | None,
+        typer.Option("--add", help="A folder that `evaluate --predictions` wrote: one more row; as often as needed."),
+    ] = None,
+    params: ParamsFile = PARAMS,
+    profile: Profile = "",
+    overrides: Overrides = None,
+    out: Root = ROOT,
+) -> None:
+    """The comparison, with rows of other methods beside those that the settings name."""
+    effective = load(params, profile, overrides)
+    if add:
+        listed = [*effective.plain()["compare"]["predictions"], *map(str, add)]
+        effective = load(params, profile, [*(overrides or []), f"compare.predictions={json.dumps(listed)}"])
+    compare(effective, out)
 
 
 def _branch_command(stage: str) -> Callable[..., None]:

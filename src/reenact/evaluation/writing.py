@@ -1,6 +1,6 @@
 """Write one branch's evaluation: pairs, a line per picture, figures with their records, pictures for the report."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,17 +14,13 @@ from reenact.evaluation.judges import Judges
 from reenact.evaluation.metrics.catalogue import METRICS
 from reenact.evaluation.metrics.fid import small_sets
 from reenact.evaluation.metrics.metric import Metric
+from reenact.evaluation.notes import notes_on
 from reenact.evaluation.pair_files import write_pairs
 from reenact.evaluation.protocols import pairs_hash
 from reenact.evaluation.records import ONE_TRAINING
 from reenact.evaluation.sample_pairs import write_samples
 from reenact.evaluation.scoring import Scored, faces_table, summarise_sets
 from reenact.evaluation.summary import summarise
-
-SINGLE_PICTURES = (
-    "self pairs of single pictures are two pictures of one person: light, hair, age and background differ, and count "
-    "as errors"
-)
 
 
 def write_evaluation(
@@ -39,8 +35,12 @@ def write_evaluation(
     repeats: int,
     seed: int,
     samples: int,
+    notes: Sequence[str] = (ONE_TRAINING,),
 ) -> dict[str, float]:
-    """Write faces.parquet, pairs.parquet, metrics.json, samples.parquet and stage.json; returns counts."""
+    """Write faces.parquet, pairs.parquet, metrics.json, samples.parquet and stage.json; returns counts.
+
+    `notes` are what the caller has to say of the row, beside what the pairs and pictures say themselves.
+    """
     faces = faces_table(scored)
     results = summarise(faces, repeats=repeats, seed=seed) + summarise_sets(scored)
     record = {
@@ -51,7 +51,7 @@ def write_evaluation(
         "judge": judges.default.card,
         "pairs_sha256": {split: pairs_hash(group) for split, group in pairs.groupby("split")},
         "range": "pixels 0..1, 8 bits",
-        "notes": [ONE_TRAINING, *([SINGLE_PICTURES] if _single(pairs) else []), *small_sets(results)],
+        "notes": [*notes, *notes_on(row, pairs, scored[row], results), *small_sets(results)],
         "metrics": {name: {**metric.card(), **_read_by(metric, judges)} for name, metric in METRICS.items()},
         "results": results,
     }
@@ -67,12 +67,6 @@ def write_evaluation(
     }
     write_stage(out, kind="evaluation", branch=row, status="trained", counts=counts)
     return counts
-
-
-def _single(pairs: pd.DataFrame) -> bool:
-    """Whether source and truth of a self pair ever are different clips: single pictures of one person."""
-    own = pairs[pairs["protocol"] == "self"]
-    return bool((own["source_clip"] != own["driving_clip"]).any())
 
 
 def _read_by(metric: Metric, judges: Judges) -> dict[str, Any]:

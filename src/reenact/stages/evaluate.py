@@ -83,12 +83,9 @@ def evaluate(
     from reenact.corpus.shards import read_stage
     from reenact.evaluation import records, writing
     from reenact.evaluation.data_facts import data_facts
-    from reenact.evaluation.feature_cache import FeatureCache
-    from reenact.evaluation.judges import Making, make_judges
     from reenact.evaluation.pairs.redrawable import scene_files
     from reenact.evaluation.redrawn import Redrawn
     from reenact.tracking.connect import tracking_uri
-    from reenact.training.device import device_of
 
     read_stage(model, kind="model")
     tracking_uri(tracking)  # an address that makes no sense is said before the work, not after it
@@ -99,16 +96,7 @@ def evaluate(
     corpus = Corpus(frames, landmarks=landmarks, actions=actions, segments=segments, validated=validated)
     pairs, seed = pairs_of(corpus, validated, settings, videos=videos)
     redrawn = Redrawn(corpus, scene_files(corpus, videos))
-    cache = FeatureCache(Path(settings.cache) if settings.cache else None)
-    making = Making(
-        size=settings.judge_size,
-        cache=cache,
-        openface=settings.openface,
-        networks=settings.networks,
-        device=str(device_of(runtime)),
-        batch=settings.batch,
-    )
-    judges = make_judges(settings.judge, settings.judges, making)
+    judges = judges_of(settings, runtime)
     scored, drawing, cost = _score(corpus, pairs, model, branch, settings, runtime, judges, redrawn)
     facts = {**drawing, "branch": branch.name, "system": branch.system, "variant": branch.variant,
              "training_seed": branch.seed, "pair_seed": seed,
@@ -122,6 +110,23 @@ def evaluate(
     judges.cache.save()
     _log(out, status, branch, tracking)
     return StageResult(stage="evaluate", counts=written)
+
+
+def judges_of(settings: EvaluateSettings, runtime: Runtime) -> "Judges":
+    """The judges that the settings name, with what they remember of real pictures."""
+    from reenact.evaluation.feature_cache import FeatureCache
+    from reenact.evaluation.judges import Making, make_judges
+    from reenact.training.device import device_of
+
+    making = Making(
+        size=settings.judge_size,
+        cache=FeatureCache(Path(settings.cache) if settings.cache else None),
+        openface=settings.openface,
+        networks=settings.networks,
+        device=str(device_of(runtime)),
+        batch=settings.batch,
+    )
+    return make_judges(settings.judge, settings.judges, making)
 
 
 def _log(out: Path, status: Mapping[str, Any], branch: Branch, tracking: TrackingSettings) -> None:

@@ -1,0 +1,59 @@
+"""What a reader has to know before believing a row: sentences that stand below every table it is in."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from reenact.evaluation.colours import colours_of
+from reenact.evaluation.scoring import Scored
+
+SINGLE_PICTURES = (
+    "self pairs of single pictures are two pictures of one person: light, hair, age and background differ, and count "
+    "as errors"
+)
+SPLITS = ("val", "test")
+
+
+def notes_on(
+    row: str, pairs: pd.DataFrame, groups: Sequence[Scored], results: Iterable[Mapping[str, Any]]
+) -> list[str]:
+    """Of a row's pairs, pictures and figures: empty splits, too few people, lost pictures, colours."""
+    notes = [SINGLE_PICTURES] if _single(pairs) else []
+    notes += [f"no pairs of the {split} split" for split in SPLITS if not (pairs["split"] == split).any()]
+    alone = _alone(row, results)
+    if alone:
+        notes.append(f"{', '.join(alone)}: pairs of one identity only, no interval is possible")
+    return notes + _lost(row, groups) + _colours(row, groups)
+
+
+def _single(pairs: pd.DataFrame) -> bool:
+    """Whether source and truth of a self pair ever are different clips: single pictures of one person."""
+    own = pairs[pairs["protocol"] == "self"]
+    return bool((own["source_clip"] != own["driving_clip"]).any())
+
+
+def _alone(row: str, results: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Split and protocol of figures without an interval."""
+    found = (f"{r['split']} {r['protocol']}" for r in results if r["row"] == row and r["n"] and r["people"] < 2)
+    return list(dict.fromkeys(found))
+
+
+def _lost(row: str, groups: Sequence[Scored]) -> list[str]:
+    lost = {f"{g.pairs['split'].iloc[0]} {g.pairs['protocol'].iloc[0]}": int((~g.generated.usable).sum())
+            for g in groups}  # fmt: skip
+    lost = {name: count for name, count in lost.items() if count}
+    if not lost:
+        return []
+    said = ", ".join(f"{count} of {name}" for name, count in lost.items())
+    return [f"{row}: {sum(lost.values())} pictures are missing or not finite and in no figure ({said})"]
+
+
+def _colours(row: str, groups: Sequence[Scored]) -> list[str]:
+    found = colours_of(groups)
+    if found is None or not found.suspect:
+        return []
+    return [
+        f"{row}: red and blue look exchanged: its mean colours are {found.straight:.3f} away from the sources', and "
+        f"{found.exchanged:.3f} with red as blue ({found.share:.0%} of the pictures are nearer then)"
+    ]
