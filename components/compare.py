@@ -11,6 +11,8 @@ def compare(
     results: str,
     comparison: dsl.Output[dsl.Dataset],
     metrics: dsl.Output[dsl.Metrics],
+    report: dsl.Output[dsl.HTML],
+    table: dsl.Output[dsl.Markdown],
 ) -> None:
     """Compare what lies in the results folder; a branch that is not there gets a row that says so.
 
@@ -18,4 +20,12 @@ def compare(
     """
     from reenact.component import run_component
 
-    run_component("compare", told=told, out=comparison.path, metrics=metrics, folders={}, results=results)
+    run_component(
+        "compare",
+        told=told,
+        out=comparison.path,
+        metrics=metrics,
+        folders={},
+        results=results,
+        shown={"report.html": report.path, "table.md": table.path},
+    )

@@ -141,6 +141,27 @@ def test_a_run_leaves_table_report_and_version(run_folder: Path) -> None:
     assert set(BRANCHES) | set(REFERENCES) <= set(rows)
 
 
+def test_kubeflows_pages_show_report_and_table(run_folder: Path) -> None:
+    (step,) = (run_folder / "steps").glob("*/compare")
+    assert (step / "report").read_text().startswith("<!doctype html>")
+    assert (step / "table").read_text().startswith("# Comparison")
+
+
+def test_dvc_reads_the_comparisons_metrics_and_plots(project: Path) -> None:
+    shown = call(project, "dvc", "metrics", "show", "--json")
+    metrics = json.loads(shown.stdout)[""]["data"]["out/comparison/metrics.json"]["data"]
+    assert set(metrics["all"]) == set(BRANCHES)
+    assert metrics["chosen"]["self_mse"] > 0
+    plots = json.loads(call(project, "dvc", "plots", "show", "--json").stdout)
+    assert "errors" not in plots
+    for name, count in (
+        ("figures/self_mse", len(REFERENCES) + 2),
+        ("losses/cgan-full-0", TINY["train"]["samples"] // 10),
+    ):
+        (chart,) = plots["data"][f"out/comparison/plots/{name}.csv"]
+        assert len(chart["content"]["data"]["values"]) == count, name
+
+
 def test_a_killed_branch_is_a_missing_row_of_a_red_pipeline_run(project: Path, run_folder: Path) -> None:
     command = (REENACT, "run", "--name", "killed", "-S", "fanout.seeds=[3]")
     done = call(project, *command, REENACT_FAULT="cgan-full-3:2:exit")

@@ -24,12 +24,13 @@ def run_component(
     branch: Mapping[str, Any] | None = None,
     results: str = "",
     store: str = "",
+    shown: Mapping[str, str] | None = None,
 ) -> None:
     """Run a stage with the arguments of a component.
 
     told: JSON of `steps.arguments`. metrics: a kfp Metrics artifact. results: folder that outlives the run's artifacts;
     branches, comparison and registration are copied there, and what follows a loop is read from there. store: folder of
-    shards that outlives the run.
+    shards that outlives the run. shown: files of the stage's folder that kfp's pages show, and where kfp wants them.
     """
     # A retried step finds what the killed one left in the same folder.
     shutil.rmtree(out, ignore_errors=True)
@@ -47,6 +48,8 @@ def run_component(
         publish(Path(out), Path(results) / _published(stage, branch))
     for name, value in result.counts.items():
         metrics.log_metric(name, float(value))
+    for file, path in (shown or {}).items():
+        shutil.copyfile(Path(out) / file, path)
     # The local cache takes a step without a file of each artifact for one that never ran.
     write_json(Path(metrics.path), result.plain())
 

@@ -82,7 +82,9 @@ STEPS: Mapping[str, Step] = MappingProxyType(
             branch=True,
         ),
         "compare": Step(
-            inputs=("branches",), blocks=(), code=(*_FACES, "alarms", "systems/branch.py", "evaluation", "reports")
+            inputs=("branches",),
+            blocks=("tracking",),
+            code=(*_FACES, "alarms", "systems/branch.py", "evaluation", "reports"),
         ),
         "register": Step(
             inputs=("comparison", "branches"), blocks=("tracking", "registry"), code=("corpus", "systems", "tracking")

@@ -5,7 +5,7 @@ import sys
 
 import typer
 
-from reenact.cli import data, evaluate, labels, pairs, pipeline, repro, show, stages
+from reenact.cli import compare_runs, data, evaluate, labels, pairs, pipeline, repro, show, stages
 from reenact.errors import ReenactError
 
 app = typer.Typer(
@@ -43,6 +43,7 @@ pipeline.add_to(app)
 repro.add_to(app)
 labels.add_to(app)
 pairs.add_to(app)
+compare_runs.add_to(app)
 
 
 def main() -> None:

@@ -31,6 +31,11 @@ class Comparison:
         """Those with figures."""
         return [entry for entry in self.entries if entry.status == "trained"]
 
+    @property
+    def lost(self) -> list[str]:
+        """The others: name, and why."""
+        return [f"{e.name} ({e.status}: {e.reason})" for e in self.entries if e.status != "trained"]
+
 
 def assemble(entries: Sequence[Entry], *, rule: ChooseSettings, repeats: int, seed: int) -> Comparison:
     """Compare entries on the test split; the winner is chosen on the split of the rule."""

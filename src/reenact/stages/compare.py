@@ -11,8 +11,10 @@ from reenact.errors import BranchesMissing
 from reenact.evaluation.rule import ChooseSettings
 from reenact.stages.result import StageResult
 from reenact.systems.branch import Branch
+from reenact.tracking.connect import TrackingSettings
 
 if TYPE_CHECKING:
+    from reenact.evaluation.assemble import Comparison
     from reenact.evaluation.collect import Entry
 
 
@@ -31,45 +33,59 @@ def compare(
     out: Path,
     expected: Sequence[Branch],
     settings: CompareSettings,
+    tracking: TrackingSettings | None = None,
     context: Mapping[str, Any] | None = None,
 ) -> StageResult:
     """Compare the evaluations below `branches` (NAME/evaluate); `context` (lineage, label quality) is for the report.
 
-    Everything is written first; then raises BranchesMissing if a branch is missing, failed or not comparable, or if
-    none can win.
+    Everything is written, and logged as a run of MLflow where `tracking` is given; then raises BranchesMissing if a
+    branch is missing, failed or not comparable, or if none can win.
     """
     from reenact.evaluation.collect import collect
+    from reenact.reports.long_form import dvc_metrics
 
     entries = collect(branches, expected, [Path(folder) for folder in settings.predictions])
-    return compare_entries(entries, out=out, settings=settings, context=context)
-
-
-def compare_entries(
-    entries: Sequence["Entry"], *, out: Path, settings: CompareSettings, context: Mapping[str, Any] | None = None
-) -> StageResult:
-    """The same for entries from anywhere."""
-    from dataclasses import asdict
-
-    from reenact.corpus.shards import write_stage
-    from reenact.evaluation.assemble import assemble
-    from reenact.reports.outputs import write_comparison
-    from reenact.tracking.lineage import read_lineage
-
-    comparison = assemble(entries, rule=settings.choose, repeats=settings.bootstrap, seed=settings.seed)
-    write_comparison(out, comparison, {"lineage": asdict(read_lineage()), **(context or {})})
-    winner = comparison.winner["branch"]
-    write_stage(out, kind="comparison", winner=winner, branches={entry.name: entry.status for entry in entries})
-    lost = [f"{entry.name} ({entry.status}: {entry.reason})" for entry in entries if entry.status != "trained"]
+    comparison = compare_entries(entries, out=out, settings=settings, tracking=tracking, context=context)
+    lost = comparison.lost
     if lost:
         raise BranchesMissing(
             f"{out / 'table.md'}: written, but {len(lost)} of {len(entries)} branches are not in it: {'; '.join(lost)}."
             " Run the same command again to train what is missing."
         )
+    winner = comparison.winner["branch"]
     if winner is None:
         raise BranchesMissing(
             f"{out / 'table.md'}: written, but no branch can win: the judge found too few faces for "
             f"{comparison.winner['metric']} on val (compare.choose.judged: {settings.choose.judged})."
         )
-    return StageResult(
-        stage="compare", counts={"branches": float(len(comparison.trained))}, notes=(f"chosen: {winner}",)
-    )
+    counts = {"branches": float(len(comparison.trained)), **dvc_metrics(comparison)["chosen"]}
+    return StageResult(stage="compare", counts=counts, notes=(f"chosen: {winner}",))
+
+
+def compare_entries(
+    entries: Sequence["Entry"],
+    *,
+    out: Path,
+    settings: CompareSettings,
+    tracking: TrackingSettings | None = None,
+    context: Mapping[str, Any] | None = None,
+) -> "Comparison":
+    """Compare entries from anywhere: write everything, log it where `tracking` is given."""
+    from dataclasses import asdict
+
+    from reenact.corpus.shards import write_stage
+    from reenact.evaluation.assemble import assemble
+    from reenact.reports.outputs import write_comparison
+    from reenact.tracking.comparisons import log_comparison
+    from reenact.tracking.connect import tracking_uri
+    from reenact.tracking.lineage import read_lineage
+
+    if tracking:
+        tracking_uri(tracking)  # an address that makes no sense is said before the work, not after it
+    comparison = assemble(entries, rule=settings.choose, repeats=settings.bootstrap, seed=settings.seed)
+    write_comparison(out, comparison, {"lineage": asdict(read_lineage()), **(context or {})})
+    states = {entry.name: entry.status for entry in entries}
+    write_stage(out, kind="comparison", winner=comparison.winner["branch"], branches=states)
+    if tracking:
+        log_comparison(out, tracking, rule=settings.choose.plain())
+    return comparison

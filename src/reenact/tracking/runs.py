@@ -18,6 +18,7 @@ from reenact.progress import say
 from reenact.tracking.connect import TrackingSettings, connect
 
 if TYPE_CHECKING:
+    import pandas as pd
     from mlflow import MlflowClient
 
 KEY_TAG = "reenact.key"
@@ -60,6 +61,11 @@ class Tracker:
     def artifact(self, path: Path, folder: str | None = None) -> None:
         """A file, kept with the run in `folder`."""
         self._others.append(lambda client, run: client.log_artifact(run, str(path), folder))
+        self.flush()
+
+    def table(self, name: str, table: "pd.DataFrame") -> None:
+        """A table that MLflow shows as one, once: MLflow would append to one that is there."""
+        self._others.append(lambda client, run: _log_table(client, run, name, table))
         self.flush()
 
     def tags(self, values: Mapping[str, str]) -> None:
@@ -230,6 +236,12 @@ def _log_image(client: "MlflowClient", run_id: str, name: str, image: NDArray[np
     stem = f"images/{name.replace('/', '~')}+step+{step}+"  # how MLflow names them
     if not any(item.path.startswith(stem) for item in client.list_artifacts(run_id, "images")):
         client.log_image(run_id, image, key=name, step=step, synchronous=True)
+
+
+def _log_table(client: "MlflowClient", run_id: str, name: str, table: "pd.DataFrame") -> None:
+    known = {item.path for item in client.list_artifacts(run_id, name.rpartition("/")[0] or None)}
+    if name not in known:
+        client.log_table(run_id, data=table, artifact_file=name)
 
 
 def _newest(client: "MlflowClient", run_id: str, name: str) -> Iterator[tuple[tuple[str, int], str]]:
