@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from reenact.corpus.tables import read_table
@@ -63,10 +64,11 @@ def magnitudes_html(entries: Sequence[Entry]) -> str:
     if not drawn:
         return '<p class="soft">No branch left a history with the weights of its terms.</p>'
     colours = {term: COLOURS[place % len(COLOURS)] for place, term in enumerate(terms)}
-    largest = max(float(wide[terms_of(wide, terms)].to_numpy().max()) for _, wide in drawn)
-    return (
-        '<div class="charts wide">' + "".join(_chart(name, wide, colours, largest) for name, wide in drawn) + "</div>"
-    )
+    everything = np.concatenate([wide[terms_of(wide, terms)].to_numpy(dtype=float).ravel() for _, wide in drawn])
+    positive = everything[np.isfinite(everything) & (everything > 0)]
+    scale = (float(positive.min()), float(positive.max())) if len(positive) else (0.1, 1.0)
+    scale = (max(scale[0], scale[1] * 1e-5) / 1.3, scale[1] * 1.3)
+    return '<div class="charts wide">' + "".join(_chart(name, wide, colours, scale) for name, wide in drawn) + "</div>"
 
 
 def terms_of(wide: pd.DataFrame, terms: Sequence[str]) -> list[str]:
@@ -79,7 +81,7 @@ def at_the_end(wide: pd.DataFrame) -> pd.Series:
     return wide[wide["samples"] >= wide["samples"].max() * (1 - LAST)].mean()
 
 
-def _chart(name: str, wide: pd.DataFrame, colours: Mapping[str, str], largest: float) -> str:
+def _chart(name: str, wide: pd.DataFrame, colours: Mapping[str, str], scale: tuple[float, float]) -> str:
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
 
@@ -89,15 +91,16 @@ def _chart(name: str, wide: pd.DataFrame, colours: Mapping[str, str], largest: f
     lines, bars = figure.subplots(1, 2, width_ratios=(3, 2))
     for term in terms:
         line = thinned(wide[["samples", term]])
-        lines.plot(line["samples"], line[term].clip(lower=largest * 1e-6), color=colours[term], linewidth=1.3,
+        lines.plot(line["samples"], line[term].clip(lower=scale[0]), color=colours[term], linewidth=1.3,
                    marker="." if len(line) < 3 else None)  # fmt: skip
-    lines.set(yscale="log", xlabel="samples")
+    lines.set(yscale="log", ylim=scale)
+    lines.set_xlabel("samples", fontsize=8)
     lines.set_title(name, fontsize=10)
     shown = [float(end[term]) for term in terms]
     bars.barh(terms, shown, color=[colours[term] for term in terms])
     for place, value in enumerate(shown):
-        bars.text(max(value, largest * 1e-4) * 1.15, place, f"{value:.2g}", va="center", fontsize=7)
-    bars.set(xscale="log", xlim=(max(min(shown), largest * 1e-4) / 2, largest * 4))
+        bars.text(max(value, scale[0]) * 1.15, place, f"{value:.2g}", va="center", fontsize=7)
+    bars.set(xscale="log", xlim=(scale[0], scale[1] * 4))
     bars.invert_yaxis()
     bars.set_title("last tenth, mean", fontsize=9)
     for axes in (lines, bars):

@@ -60,7 +60,7 @@ sup.mark { font-size: 10px; font-weight: 600; margin-left: 2px; font-style: norm
 .face img { width: 128px; max-width: 100%; border-radius: 4px; }
 .face.fake::after { content: "synthetic"; position: absolute; left: 3px; bottom: 3px; font: 9px/1.3 sans-serif;
   background: rgba(0, 0, 0, .6); color: #fff; padding: 0 4px; border-radius: 3px; }
-.cases td { vertical-align: top; } .case { display: flex; flex-wrap: wrap; } .case .face img { width: 92px; }
+.cases td { vertical-align: top; } .case { display: flex; } .case .face { max-width: 96px; }
 caption { text-align: left; color: var(--soft); font-size: 13px; padding-bottom: 4px; }
 @media print { body { background: #fff; } section { break-inside: avoid; border: 0; padding: 8px 0; }
   .scroll { overflow: visible; } table { font-size: 11px; } th, td { padding: 3px 5px; } }

@@ -110,7 +110,7 @@ def reading() -> str:
     """What the strips show, for the section's first line."""
     return (
         "One row per test person, the first pair of each by the list of pairs, the same for all branches: nothing was "
-        "picked by hand. Below each picture that has a truth, where it differs from it: the mean over channels of "
-        f"|generated - truth|, from 0 (dark) to {LARGEST_ERROR:.0f} of 255 and more (yellow); below the source, what "
+        "picked by hand. Beside each picture that has a truth, where it differs from it: the mean over channels of "
+        f"|generated - truth|, from 0 (dark) to {LARGEST_ERROR:.0f} of 255 and more (yellow); beside the source, what "
         "handing it back would err."
     )
