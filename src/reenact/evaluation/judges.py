@@ -49,7 +49,15 @@ def _openface(making: Making) -> Judge:
     return OpenFaceJudge(making.openface, size=making.size)
 
 
-JUDGES: Mapping[str, Callable[[Making], Judge]] = {"tools": _tools, "synthetic": _synthetic, "openface": _openface}
+def _reader(making: Making) -> Judge:
+    from reenact.evaluation.reader_judge import ReaderJudge
+
+    return ReaderJudge(cache=making.cache)
+
+
+JUDGES: Mapping[str, Callable[[Making], Judge]] = {
+    "tools": _tools, "reader": _reader, "synthetic": _synthetic, "openface": _openface,
+}  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
