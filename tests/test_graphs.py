@@ -170,6 +170,9 @@ def test_an_edit_in_evaluation_or_reports_trains_nothing_again() -> None:
     for code in (STEPS["train"].code, keys.CODE):
         assert not [name for name in code if f"{name}/".startswith(edited)]
     assert not [name for name in STEPS["train_guide"].code if f"{name}/".startswith(edited)]
+    # Nor does a network that only judges.
+    for code in (STEPS["train"].code, STEPS["train_guide"].code, keys.CODE):
+        assert "backbones" not in code
 
 
 def test_the_key_of_a_training_covers_the_code_that_decides_its_weights() -> None:

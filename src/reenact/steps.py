@@ -26,7 +26,9 @@ if TYPE_CHECKING:
     from reenact.systems.branch import Branch
 
 _FACES = ("faces", "corpus")
-_NETWORKS = (*_FACES, "nn", "losses", "backbones")
+_NETWORKS = (*_FACES, "nn", "losses")
+# Of the frozen networks those that a loss may look through; the others judge, and nothing is trained anew for them.
+_FEATURES = tuple(f"backbones/{name}.py" for name in ("features", "guide", "reader", "settings", "vgg", "weights"))
 _PICTURES = ("label_review", "overlay", "page", "sparklines", "thumbnails", "validation")
 # What the pages of checks and labels are made by.
 _PAGE = ("evaluation/data_facts.py", *(f"reports/{name}.py" for name in _PICTURES))
@@ -67,18 +69,27 @@ STEPS: Mapping[str, Step] = MappingProxyType(
         "train_guide": Step(
             inputs=("frames", "landmarks", "actions", "validated"),
             blocks=("runtime",),
-            code=(*_NETWORKS, "training/device.py"),
+            code=(*_NETWORKS, *_FEATURES, "training/device.py"),
         ),
         "train": Step(
             inputs=("frames", "landmarks", "actions", "segments", "validated", "guide"),
             blocks=("checkpoints", "tracking", "runtime"),
-            code=(*_NETWORKS, "alarms", "systems", "training"),
+            code=(*_NETWORKS, *_FEATURES, "alarms", "systems", "training"),
             branch=True,
         ),
         "evaluate": Step(
             inputs=("videos", "frames", "landmarks", "actions", "segments", "validated", "guide", "model"),
             blocks=("tracking", "runtime"),
-            code=(*_NETWORKS, "alarms", "labelling", "rendering", "systems", "evaluation", "training/device.py"),
+            code=(
+                *_NETWORKS,
+                "backbones",
+                "alarms",
+                "labelling",
+                "rendering",
+                "systems",
+                "evaluation",
+                "training/device.py",
+            ),
             branch=True,
         ),
         "compare": Step(

@@ -9,7 +9,8 @@ from reenact.corpus.shards import shard_place
 from reenact.corpus.tables import read_table
 from reenact.hashing import hash_code, hash_json
 
-CODE = ("faces", "corpus", "nn", "losses", "backbones", "alarms", "systems", "training", "stages/train.py")
+_FEATURES = tuple(f"backbones/{name}.py" for name in ("features", "guide", "reader", "settings", "vgg", "weights"))
+CODE = ("faces", "corpus", "nn", "losses", *_FEATURES, "alarms", "systems", "training", "stages/train.py")
 
 # What of each stage's shards reaches a training; what stage.json notes does not.
 _FILES = {
