@@ -14,6 +14,7 @@ import pandas as pd
 from reenact.corpus.shards import read_stage
 from reenact.corpus.tables import read_table
 from reenact.errors import BadInput
+from reenact.evaluation.metrics.catalogue import METRICS
 from reenact.evaluation.records import read_metrics
 from reenact.systems.branch import Branch
 
@@ -94,7 +95,7 @@ def read_entry(folder: Path, *, name: str | None, branch: Branch | None) -> Entr
         facts["name"] = name or own
         if record["status"] != "trained":
             return Entry(**facts, status="failed", reason=str(record["reason"]))
-        faces = read_table(folder / "faces.parquet", kind="scores")
+        faces = _of_today(read_table(folder / "faces.parquet", kind="scores"))
     except BadInput as error:
         return Entry(**facts, status="missing", reason=str(error))
     if own != facts["name"]:
@@ -102,6 +103,12 @@ def read_entry(folder: Path, *, name: str | None, branch: Branch | None) -> Entr
         results = [{**r, "row": facts["name"]} if r["row"] == own else r for r in record["results"]]
         record = {**record, "results": results}
     return Entry(**facts, status="trained", record=record, faces=faces)
+
+
+def _of_today(faces: pd.DataFrame) -> pd.DataFrame:
+    """Scores with an empty column for each metric that came after they were made."""
+    later = [metric.id for metric in METRICS.values() if metric.per_pair and metric.id not in faces]
+    return faces.assign(**dict.fromkeys(later, float("nan")))
 
 
 def _without_evaluation(facts: dict[str, Any]) -> Entry:

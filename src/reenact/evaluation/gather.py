@@ -12,6 +12,8 @@ from reenact.evaluation.collect import Entry, comparable, entry_of, read_entry
 from reenact.evaluation.records import read_metrics
 from reenact.systems.branch import Branch
 
+_INSIDE = ("branches", "predictions")  # of a run's folder
+
 
 @dataclass(frozen=True, kw_only=True)
 class _Found:
@@ -25,9 +27,9 @@ class _Found:
 def gather(places: Sequence[str]) -> list[Entry]:
     """An entry per branch and per other method in `places`, in their order, each folder once.
 
-    A place is the folder of a run (with branches/ in it), a folder of branches, a branch, or an evaluation;
-    NAME=FOLDER names a run. A row is called as its branch; where two have one name, or a name was given, it is
-    RUN/BRANCH. Raises BadInput for a place that holds nothing of the kind.
+    A place is the folder of a run (with branches/ or predictions/ in it), a folder of branches, a branch, or an
+    evaluation; NAME=FOLDER names a run. A row is called as its branch; where two have one name, or a name was given, it
+    is RUN/BRANCH. Raises BadInput for a place that holds nothing of the kind.
     """
     found: dict[Path, _Found] = {}
     for place in places:
@@ -52,8 +54,11 @@ def _named(place: str) -> tuple[str, Path]:
 
 
 def _below(folder: Path, given: str) -> Iterator[_Found]:
-    if (folder / "branches").is_dir():
-        folder = folder / "branches"
+    inside = [folder / name for name in _INSIDE if (folder / name).is_dir()]
+    if inside:
+        for part in inside:
+            yield from _below(part, given)
+        return
     itself = _here(folder, given)
     children = sorted(folder.iterdir()) if itself is None and folder.is_dir() else []
     yield from filter(None, [itself, *(_here(child, given) for child in children)])
@@ -93,7 +98,7 @@ def _runs(found: Sequence[_Found]) -> list[str]:
 
 def _run_folder(found: _Found) -> Path:
     above = found.folder.resolve().parents
-    return above[1] if len(above) > 1 and above[0].name == "branches" else above[0]
+    return above[1] if len(above) > 1 and above[0].name in _INSIDE else above[0]
 
 
 def _run_name(folder: Path) -> str:

@@ -5,6 +5,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
+
+from reenact.alarms.verdict import notes_on
 from reenact.atomic import write_text
 from reenact.evaluation.assemble import Comparison
 from reenact.reports.background import (
@@ -24,7 +28,7 @@ from reenact.reports.cases import cases_html
 from reenact.reports.curves import curves_html
 from reenact.reports.figures_table import differences_html, figures_html
 from reenact.reports.magnitudes import history_of, magnitudes_html
-from reenact.reports.page import inline, page, section
+from reenact.reports.page import page, picture, section
 from reenact.reports.strips import reading, samples_of, strips_html
 
 SYNTHETIC = "Every generated face in this report is synthetic: drawn by a network, never filmed."
@@ -105,9 +109,11 @@ def _headline(comparison: Comparison) -> str:
         count = verdicts.count(verdict)
         pills += [(colour, f"{count} {verdict}{'' if count == 1 else 's'}")] if count else []
     shown = " ".join(f'<span class="pill {colour}">{said}</span>' for colour, said in pills)
+    verdicts_told = {note for e in comparison.trained for note in notes_on(e.record.get("alarms") or (), e.name)}
+    notes = [note for note in comparison.notes if note not in verdicts_told]  # they have a section
     return (
         f"<h1>Comparison of reenactment systems</h1><p>{text}</p><p>{shown}</p>"
-        f'<div class="notice"><b>Synthetic faces.</b> {SYNTHETIC}</div>{_list(comparison.notes)}'
+        f'<div class="notice"><b>Synthetic faces.</b> {SYNTHETIC}</div>{_list(notes)}'
     )
 
 
@@ -136,9 +142,10 @@ def _over_time(comparison: Comparison) -> str:
     found = ""
     for entry in comparison.entries:
         path = entry.training / "samples.png" if entry.training else None
-        if path and path.exists():
-            alt = f"{entry.name} during training, synthetic faces"
-            shown = inline(path.read_bytes(), "image/png", alt=alt, kind="faces")
+        image = cv2.imread(str(path)) if path and path.exists() else None
+        if image is not None:
+            drawn = np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
+            shown = picture(drawn, alt=f"{entry.name} during training, synthetic faces", kind="faces", quality=85)
             found += f"<details><summary>{html.escape(entry.name)}</summary>{shown}</details>"
     return found or '<p class="soft">No branch left pictures of its training.</p>'
 

@@ -64,7 +64,10 @@ def _block(pairs: pd.DataFrame, samples: Mapping[str, pd.DataFrame]) -> str:
         for pair in pairs.iloc[:shown].to_dict("records")
     )
     more = f'<p class="soft small">{shown} of {len(pairs)} persons are shown.</p>' if len(pairs) > shown else ""
-    table = f'<table class="strips"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
+    width = 130 + 62 * (len(heads) - 1)  # px that it needs at least
+    table = (
+        f'<table class="strips" style="min-width:{width}px"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
+    )
     return f'<div class="scroll">{table}</div>{more}'
 
 
@@ -110,7 +113,7 @@ def reading() -> str:
     """What the strips show, for the section's first line."""
     return (
         "One row per test person, the first pair of each by the list of pairs, the same for all branches: nothing was "
-        "picked by hand. Beside each picture that has a truth, where it differs from it: the mean over channels of "
-        f"|generated - truth|, from 0 (dark) to {LARGEST_ERROR:.0f} of 255 and more (yellow); beside the source, what "
+        "picked by hand. Below each picture that has a truth, where it differs from it: the mean over channels of "
+        f"|generated - truth|, from 0 (dark) to {LARGEST_ERROR:.0f} of 255 and more (yellow); below the source, what "
         "handing it back would err."
     )
