@@ -54,9 +54,9 @@ main.wide td:first-child { white-space: normal; overflow-wrap: anywhere; min-wid
 sup.mark { font-size: 10px; font-weight: 600; margin-left: 2px; font-style: normal; white-space: nowrap; }
 .charts.wide { grid-template-columns: repeat(auto-fill, minmax(min(560px, 100%), 1fr)); }
 .strips { table-layout: fixed; } .strips .face { display: block; margin: 1px auto 3px; max-width: 128px; }
-.strips th, .strips td { text-align: center; vertical-align: top; white-space: normal; padding: 4px 3px; }
+main .strips th, main .strips td { text-align: center; vertical-align: top; white-space: normal; padding: 4px 3px; }
 .strips thead th { overflow-wrap: anywhere; } .strips th span { font-weight: 400; font-style: italic; }
-.strips tbody th { text-align: left; font-weight: 400; font-size: 11px; overflow-wrap: anywhere; }
+main .strips tbody th { text-align: left; font-weight: 400; font-size: 11px; overflow-wrap: anywhere; }
 .strips th:first-child { width: 130px; }
 .face { position: relative; display: inline-block; line-height: 0; margin: 1px; }
 .face img { width: 128px; max-width: 100%; border-radius: 4px; }

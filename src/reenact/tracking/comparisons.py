@@ -12,15 +12,9 @@ from reenact.tracking.connect import TrackingSettings
 from reenact.tracking.runs import branch_run
 
 FILES = (
-    "report.html",
-    "table.csv",
-    "table.md",
-    "table.tex",
-    "figures.csv",
-    "metrics.json",
+    "report.html", "table.csv", "table.md", "table.tex", "table.json", "figures.csv", "bands.csv", "metrics.json",
     "winner.json",
-    "table.json",
-)
+)  # fmt: skip
 TABLES = {"figures.json": "figures.csv", "table.json": "table.csv"}  # as MLflow's page shows tables
 
 
@@ -38,7 +32,8 @@ def log_comparison(folder: Path, tracking: TrackingSettings, *, rule: Mapping[st
         counts = {name: float(value) for name, value in metrics.items() if not isinstance(value, Mapping)}
         tracker.metrics({**counts, **{f"test_{name}": value for name, value in metrics["chosen"].items()}}, 0)
         for name in FILES:
-            tracker.artifact(folder / name, "comparison")
+            if (folder / name).exists():
+                tracker.artifact(folder / name, "comparison")
         for name, file in TABLES.items():
             tracker.table(f"tables/{name}", pd.read_csv(folder / file))
         return tracker.run_id
