@@ -7,8 +7,10 @@ from typing import Any
 import pandas as pd
 
 from reenact.alarms.verdict import notes_on
+from reenact.evaluation.bands import bands
 from reenact.evaluation.choice import choose
 from reenact.evaluation.collect import Entry
+from reenact.evaluation.metric_check import rank_correlations
 from reenact.evaluation.records import ONE_TRAINING
 from reenact.evaluation.rule import ChooseSettings
 from reenact.evaluation.table import build_table, differences
@@ -24,6 +26,8 @@ class Comparison:
     differences: pd.DataFrame
     winner: dict[str, Any]  # `branch` (None where none can win), `metric`, `value`, `rule`, `model`
     notes: Sequence[str]
+    bands: pd.DataFrame  # see bands.bands
+    metric_check: pd.DataFrame  # see metric_check.rank_correlations; empty where there are too few rows
     shared: Mapping[str, Any]  # what all records agree on: metrics, judge, image_size, pairs_sha256, range
 
     @property
@@ -61,6 +65,8 @@ def assemble(entries: Sequence[Entry], *, rule: ChooseSettings, repeats: int, se
             "model": f"{winner}/train" if winner else None,  # below the folder of branches
         },
         notes=_notes(trained, networks),
+        bands=bands(entries, split="test", repeats=repeats, seed=seed),
+        metric_check=rank_correlations(table[table["status"] == "trained"]),
         shared={key: trained[0].record[key] for key in shared if trained},
     )
 

@@ -14,6 +14,7 @@ import pandas as pd
 from reenact.corpus.shards import read_stage
 from reenact.corpus.tables import read_table
 from reenact.errors import BadInput
+from reenact.evaluation.further_names import renamed
 from reenact.evaluation.metrics.catalogue import METRICS
 from reenact.evaluation.records import read_metrics
 from reenact.systems.branch import Branch
@@ -99,8 +100,8 @@ def read_entry(folder: Path, *, name: str | None, branch: Branch | None) -> Entr
     except BadInput as error:
         return Entry(**facts, status="missing", reason=str(error))
     if own != facts["name"]:
-        faces["row"] = faces["row"].replace({own: facts["name"]})
-        results = [{**r, "row": facts["name"]} if r["row"] == own else r for r in record["results"]]
+        faces["row"] = [renamed(str(row), own, facts["name"]) for row in faces["row"]]
+        results = [{**r, "row": renamed(str(r["row"]), own, facts["name"])} for r in record["results"]]
         record = {**record, "results": results}
     return Entry(**facts, status="trained", record=record, faces=faces)
 
@@ -135,6 +136,8 @@ def _comparable(entry: Entry, first: Entry, read: Mapping[str, dict[str, Any]]) 
         return entry
     what = {"pairs_sha256": "list of pairs", "image_size": "picture size"}
     differing = [words for name, words in what.items() if entry.record[name] != first.record[name]]
+    if entry.record.get("shots", 1) != first.record.get("shots", 1):
+        differing.append("number of source pictures")
     differing += _other_judges(entry.record, read)
     if not differing:
         return entry

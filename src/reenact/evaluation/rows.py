@@ -1,7 +1,7 @@
 """The rows of a table: functions that draw a picture for every pair. References and systems take the same way."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from reenact.corpus.corpus import Corpus
+from reenact.evaluation.pairs.shots import shots_of
 from reenact.evaluation.pictures import Frames, Pictures
 from reenact.evaluation.protocols import NO_FRAME
 from reenact.evaluation.references import nearest_frames, other_people
@@ -71,12 +72,27 @@ def ground_truth(pictures: Pictures) -> Row:
     return lambda pairs: real(pictures, pairs, "truth")
 
 
-def reenacted(system: System, pictures: Pictures, *, batch: int, device: torch.device | str) -> Row:
-    """A system's pictures. It is given the driver's labels; the driver's picture is NaN, so that reading it shows."""
+Landmarks = Callable[[Corpus, pd.DataFrame], NDArray[np.float32]]  # (N, 68, 3) for N pairs
+
+
+def reenacted(
+    system: System,
+    pictures: Pictures,
+    *,
+    batch: int,
+    device: torch.device | str,
+    shots: int = 1,
+    landmarks: Landmarks | None = None,
+) -> Row:
+    """A system's pictures. It is given the driver's labels; the driver's picture is NaN, so that reading it shows.
+
+    `shots`: how many source pictures it is given. `landmarks`: what it is driven by in place of the driver's own.
+    """
 
     def draw(pairs: pd.DataFrame) -> Drawn:
         parts = [
-            _draw(system, pictures, pairs.iloc[start : start + batch], device) for start in range(0, len(pairs), batch)
+            _draw(system, pictures, pairs.iloc[start : start + batch], device, shots, landmarks)
+            for start in range(0, len(pairs), batch)
         ]
         if not parts:
             return real(pictures, pairs, "source")
@@ -88,11 +104,24 @@ def reenacted(system: System, pictures: Pictures, *, batch: int, device: torch.d
     return draw
 
 
-def _draw(system: System, pictures: Pictures, pairs: pd.DataFrame, device: torch.device | str) -> Drawn:
-    sources = pictures.faces(frames_of(pairs, "source"), system.labels)
+def _draw(
+    system: System,
+    pictures: Pictures,
+    pairs: pd.DataFrame,
+    device: torch.device | str,
+    shots: int,
+    landmarks: Landmarks | None,
+) -> Drawn:
+    given = [frame for frames in shots_of(pairs, shots) for frame in frames]
+    sources = pictures.faces(given, system.labels)[torch.arange(len(given)).reshape(len(pairs), shots)]
     driving = pictures.faces(frames_of(pairs, "driving"), system.labels, blind=True)
+    if landmarks is not None:
+        points = torch.from_numpy(landmarks(pictures.corpus, pairs))
+        driving = replace(driving, landmarks=points[..., :2].contiguous())
+        if driving.landmarks3d is not None:
+            driving = replace(driving, landmarks3d=points)
     with torch.inference_mode():
-        images = system.reenact(sources[:, None].to(device), driving.to(device)).float().cpu()
+        images = system.reenact(sources.to(device), driving.to(device)).float().cpu()
     return as_pictures(images)
 
 

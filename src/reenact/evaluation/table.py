@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from reenact.evaluation.collect import Entry
+from reenact.evaluation.further_names import LANDMARKS, landmark_rows
 from reenact.evaluation.metrics.catalogue import METRICS
 from reenact.evaluation.metrics.metric import Metric
 from reenact.evaluation.scaled import add_scaled
@@ -21,7 +22,7 @@ from reenact.evaluation.significance import holm
 from reenact.evaluation.summary import REFERENCES, compare_rows, summarise
 from reenact.evaluation.trainings import STATUS, groups_of, over_trainings
 
-SCORED = ("trained", "reference", STATUS)  # states of rows that have figures
+SCORED = ("trained", "reference", STATUS, LANDMARKS)  # states of rows that have figures
 COUNTS = ("pairs", "no_face", "not_drawn")
 PLACES = ("self", "cross", "crosstruth", "lsim", "selfvideo", "crossvideo")
 _SHOWN = {"lsim": "cross", "selfvideo": "self", "crossvideo": "cross"}  # whose columns their metrics stand in
@@ -73,6 +74,9 @@ def build_table(entries: Sequence[Entry], *, split: str, repeats: int, seed: int
                  "status": _status(entry)}  # fmt: skip
         results = entry.record.get("results", [])
         rows.append({**facts, **_figures(r for r in results if r["row"] == entry.name and r["split"] == split)})
+        for name in landmark_rows(entry.name, {r["row"] for r in results}):
+            driven = {**facts, "row": name, "kind": LANDMARKS, "status": LANDMARKS}
+            rows.append({**driven, **_figures(r for r in results if r["row"] == name and r["split"] == split)})
     for name, group in groups_of(entries).items():
         first = group[0].branch
         assert first is not None
@@ -98,14 +102,12 @@ def differences(entries: Sequence[Entry], *, split: str, repeats: int, seed: int
                 name = column(result["protocol"], result["identities"], result["metric"])
                 records.append({"row": entry.name, "against": REFERENCES[0], "column": name,
                                 "metric": result["metric"], **result["versus_copy"]})  # fmt: skip
+        for name in landmark_rows(entry.name, entry.faces["row"].unique()):
+            records += _versus(entry, name, entry, entry.name, split, repeats=repeats, seed=seed)
         full = _full(entry, trained)
         if full is None or full is entry:
             continue
-        ours, theirs = (_own_faces(e, split) for e in (entry, full))
-        for facts, metric, versus in compare_rows(ours, theirs, repeats=repeats, seed=seed):
-            name = column(facts["protocol"], facts["identities"], metric)
-            records.append({"row": entry.name, "against": full.name, "column": name, "metric": metric,
-                            **versus})  # fmt: skip
+        records += _versus(entry, entry.name, full, full.name, split, repeats=repeats, seed=seed)
     columns = ["row", "against", "column", "metric", "value", "low", "high", "n", "people", "p", "effect", "detectable"]
     table = pd.DataFrame(records, columns=columns)
     table["p_holm"] = np.nan
@@ -114,6 +116,22 @@ def differences(entries: Sequence[Entry], *, split: str, repeats: int, seed: int
     for _, family in table.groupby(["row", "against"], sort=False):
         table.loc[family.index, "p_holm"] = holm(family["p"].astype(float).to_list())
     return table
+
+
+def _versus(
+    entry: Entry, row: str, other: Entry, against: str, split: str, *, repeats: int, seed: int
+) -> list[dict[str, Any]]:
+    """A row of an entry against one of another, or against another one of its own where both have pictures."""
+    ours, theirs = (
+        one.faces[(one.faces["row"] == name) & (one.faces["split"] == split)]
+        for one, name in ((entry, row), (other, against))
+    )
+    return [
+        {"row": row, "against": against, "metric": metric,
+         "column": column(facts["protocol"], facts["identities"], metric), **versus}
+        for facts, metric, versus in compare_rows(ours, theirs, repeats=repeats, seed=seed)
+        if entry is not other or versus["n"]
+    ]  # fmt: skip
 
 
 def best_row(table: pd.DataFrame, column: str, metric: Metric) -> str | None:
@@ -157,10 +175,6 @@ def _figures(results: Iterable[dict[str, Any]]) -> dict[str, float]:
         for count in COUNTS:
             figures[count_column(result, count)] = float(result[count])
     return figures
-
-
-def _own_faces(entry: Entry, split: str) -> pd.DataFrame:
-    return entry.faces[(entry.faces["row"] == entry.name) & (entry.faces["split"] == split)]
 
 
 def _status(entry: Entry) -> str:

@@ -12,6 +12,7 @@ from reenact.corpus.tables import FORMAT, write_table
 from reenact.evaluation.assemble import Comparison
 from reenact.evaluation.latex import to_latex
 from reenact.evaluation.markdown import to_markdown
+from reenact.evaluation.metric_check import check_markdown
 from reenact.reports.long_form import dvc_metrics, figures_table, write_plots
 
 
@@ -25,8 +26,12 @@ def write_comparison(out: Path, comparison: Comparison, context: Mapping[str, An
     write_text(out / "table.csv", table.to_csv(index=False))
     write_text(out / "figures.csv", figures_table(comparison).to_csv(index=False))
     write_text(out / "table.tex", to_latex(table))
-    write_text(out / "table.md", to_markdown(table, winner=winner["branch"], notes=comparison.notes))
+    write_table(out / "bands.parquet", comparison.bands, kind="bands")
+    write_text(out / "bands.csv", comparison.bands.to_csv(index=False))
+    text = to_markdown(table, winner=winner["branch"], notes=comparison.notes)
+    write_text(out / "table.md", text + check_markdown(comparison.metric_check, heading=True))
     plain = {"rows": _plain(table), "differences": _plain(comparison.differences), "notes": list(comparison.notes),
+             "bands": _plain(comparison.bands), "metric_check": _plain(comparison.metric_check),
              "format": FORMAT, **comparison.shared}  # fmt: skip
     write_json(out / "table.json", plain)
     write_json(out / "winner.json", winner)

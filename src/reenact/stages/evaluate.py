@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
@@ -43,6 +43,9 @@ class EvaluateSettings(Settings):
     )
     test: PairSettings = PairSettings()  # for the table
     pairs: str = ""  # a list of pairs to be used, written by `reenact pairs` or an evaluation; empty: drawn by `seed`
+    shots: int = Field(default=1, ge=1, le=16)  # source pictures that a system is given
+    shot_curve: tuple[Annotated[int, Field(ge=1, le=16)], ...] = ()  # further numbers, for systems that use several
+    retarget: bool = True  # landmark-driven systems also by the driver's motion on the source's shape
     judge: str = "tools"  # who reads pose, expression and identity
     judges: dict[str, str] = Field(default_factory=dict)  # by metric, where somebody else reads for it
     openface: OpenFaceSettings = OpenFaceSettings()  # for the judge openface
@@ -171,6 +174,8 @@ def _score(
 
     from reenact.evaluation.alarms import mask_verdict, verdicts
     from reenact.evaluation.cost import Timed
+    from reenact.evaluation.further_rows import further_rows
+    from reenact.evaluation.pairs.shots import fewer_than
     from reenact.evaluation.pictures import Pictures
     from reenact.evaluation.rows import reenacted, rows_of
     from reenact.evaluation.scoring import score
@@ -182,10 +187,16 @@ def _score(
     system, facts = load_system(model, device=device)
     pictures = Pictures(corpus, size=int(facts["size"]), redrawn=redrawn)
     timed: Any = Timed(system)
-    rows = rows_of(pictures, [(branch.name, reenacted(timed, pictures, batch=settings.batch, device=device))])
+    how: dict[str, Any] = {"batch": settings.batch, "device": device, "shots": settings.shots}
+    more = further_rows(
+        branch.name, system, pictures, **how, retarget=settings.retarget, shot_curve=settings.shot_curve
+    )
+    rows = rows_of(pictures, [(branch.name, reenacted(timed, pictures, **how)), *more])
     scored = score(rows, pairs, pictures, judges)
     cost: dict[str, Any] = timed.card(device=device, threads=runtime.threads)
     alarms = [*verdicts(scored, branch.name, settings.alarms),
               mask_verdict(system, pictures, pairs, settings.alarms, device=device)]  # fmt: skip
     said = [verdict.plain() for verdict in alarms]
-    return scored, {"image_size": pictures.size, "model": facts, "alarms": said}, cost
+    drawing = {"image_size": pictures.size, "model": facts, "alarms": said, "shots": settings.shots,
+               "pairs_with_fewer_shots": fewer_than(pairs, settings.shots)}  # fmt: skip
+    return scored, drawing, cost

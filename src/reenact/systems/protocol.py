@@ -57,3 +57,18 @@ class System(Protocol):
 
     def reenact(self, sources: Faces, driving: Faces) -> Tensor:
         """(B, K, ...) sources, (B, ...) driving labels (its image is never read) -> (B, 3, H, W) in [-1, 1]."""
+
+
+def most_sources(system: System) -> int:
+    """Source pictures that a system makes use of: its attribute `most_sources`; without one it looks at the first."""
+    return int(getattr(system, "most_sources", 1))
+
+
+def untransformed(system: System) -> System:
+    """The system without what it learned about landmarks of other people.
+
+    A system that transforms the driver's landmarks before it draws has an attribute `untransformed`, which doesn't;
+    any other is its own.
+    """
+    bare: System = getattr(system, "untransformed", system)
+    return bare

@@ -1,0 +1,38 @@
+"""Names of a system's further rows (further_rows.py); free of torch, for those who read tables."""
+
+import re
+from collections.abc import Iterable
+
+RAW, RETARGETED = "raw landmarks", "retargeted landmarks"
+LANDMARKS = "landmarks"  # kind and state of the first two in the comparison: figures, but nobody who could win
+_SHOTS = re.compile(r"(\d+) shots?")
+
+
+def further(name: str, what: str) -> str:
+    """The row of a system under other conditions."""
+    return f"{name} ({what})"
+
+
+def shots_name(count: int) -> str:
+    """What a row of so many source pictures is called."""
+    return f"{count} shot{'s' if count > 1 else ''}"
+
+
+def landmark_rows(name: str, rows: Iterable[str]) -> list[str]:
+    """Of all rows those of a system with other landmarks, raw ones first."""
+    known = set(rows)
+    return [row for row in (further(name, RAW), further(name, RETARGETED)) if row in known]
+
+
+def shot_rows(name: str, rows: Iterable[str]) -> dict[int, str]:
+    """Number of source pictures -> row, in their order."""
+    found = {}
+    for row in rows:
+        if row.startswith(f"{name} (") and (match := _SHOTS.fullmatch(row[len(name) + 2 : -1])):
+            found[int(match[1])] = row
+    return dict(sorted(found.items()))
+
+
+def renamed(row: str, old: str, new: str) -> str:
+    """A system's row, or a further one of it, when the system is called otherwise."""
+    return new + row[len(old) :] if row == old or row.startswith(f"{old} (") else row

@@ -1,0 +1,62 @@
+"""Rows of a system beside its own: driven by other landmarks, or given more source pictures.
+
+NAME (retargeted landmarks)   the driver's motion on the source's shape, by the shape model (evaluation.retarget)
+NAME (raw landmarks)          of a system that transforms landmarks itself: without that
+NAME (4 shots)                with so many source pictures, of a system that makes use of them
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from reenact.evaluation.further_names import RAW, RETARGETED, further, shots_name
+from reenact.evaluation.pictures import Pictures
+from reenact.evaluation.retarget import retargeted
+from reenact.evaluation.rows import Drawn, Row, reenacted
+from reenact.systems.protocol import System, most_sources, untransformed
+
+_CROSS = ("cross", "cross_truth", "lsim")  # where source and driver are two people, without video
+_STILL = ("self", *_CROSS)
+
+
+def further_rows(
+    name: str,
+    system: System,
+    pictures: Pictures,
+    *,
+    batch: int,
+    device: torch.device | str,
+    shots: int,
+    retarget: bool,
+    shot_curve: Sequence[int],
+) -> Iterator[tuple[str, Row]]:
+    """(name, row) of what applies to the system; of the test split, whose pairs are for the table."""
+    how: dict[str, Any] = {"batch": batch, "device": device}
+    if retarget and {"landmarks", "landmarks3d"} & set(system.labels):
+        bare = untransformed(system)
+        if bare is not system:
+            yield further(name, RAW), only(_CROSS, pictures, reenacted(bare, pictures, **how, shots=shots))
+        row = reenacted(bare, pictures, **how, shots=shots, landmarks=retargeted)
+        yield further(name, RETARGETED), only(_CROSS, pictures, row)
+    if most_sources(system) > 1:
+        for count in shot_curve:
+            row = reenacted(system, pictures, **how, shots=count)
+            yield further(name, shots_name(count)), only(_STILL, pictures, row)
+
+
+def only(protocols: Sequence[str], pictures: Pictures, row: Row) -> Row:
+    """The row for test pairs of these protocols; no picture for others, at no cost."""
+
+    def draw(pairs: pd.DataFrame) -> Drawn:
+        wanted = (pairs["protocol"].isin(protocols) & (pairs["split"] == "test")).to_numpy()
+        drawn = np.zeros((len(pairs), pictures.size, pictures.size, 3), dtype=np.uint8)
+        usable = np.zeros(len(pairs), dtype=bool)
+        if wanted.any():
+            found = row(pairs[wanted])
+            drawn[wanted], usable[wanted] = found.pictures, found.usable
+        return Drawn(pictures=drawn, usable=usable)
+
+    return draw

@@ -1,0 +1,194 @@
+"""Rows beside a system's own: other landmarks, more source pictures; figures by bands; metrics and the truth."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from evaluation_corpus import fake_judges, write_corpus
+from reenact.corpus.corpus import Corpus
+from reenact.corpus.splits import read_parts
+from reenact.corpus.tables import write_table
+from reenact.evaluation.bands import bands
+from reenact.evaluation.collect import Entry
+from reenact.evaluation.further_names import landmark_rows, renamed, shot_rows
+from reenact.evaluation.further_rows import further_rows
+from reenact.evaluation.metric_check import check_markdown, rank_correlations
+from reenact.evaluation.pictures import Pictures
+from reenact.evaluation.protocols import Counts, pair_list
+from reenact.evaluation.retarget import placed_like, retargeted
+from reenact.evaluation.rows import reenacted, rows_of
+from reenact.evaluation.scoring import faces_table, score
+from reenact.faces.actions import ACTION_UNITS
+from reenact.faces.landmarks import CROP_CENTRE
+from reenact.faces.pose import rotation
+from reenact.faces.shape_model import IDENTITY_MODES, canonical, shape_model
+from reenact.systems.branch import Branch
+from test_protocols import Mover
+
+COUNTS = Counts(sources=1, self_pairs=2, cross_pairs=2, lsim=1)
+RNG = np.random.default_rng(0)
+
+
+class Mean(Mover):
+    """Draws as `Mover`, in the mean brightness of the sources it is given; transforms landmarks unless told not to."""
+
+    most_sources = 4
+
+    def __init__(self, shift=0.1):
+        super().__init__()
+        self.shift, self.given = shift, []
+
+    @property
+    def untransformed(self):
+        return Mean(shift=0.0) if self.shift else self
+
+    def reenact(self, sources, driving):
+        self.given.append(sources.image.shape[1])
+        mean = replace(sources, image=sources.image.mean(dim=1, keepdim=True))
+        return super().reenact(mean, replace(driving, landmarks=driving.landmarks + self.shift))
+
+
+@pytest.fixture
+def corpus(tmp_path):
+    folders = write_corpus(tmp_path, splits=("train", "val", "test", "test", "test"), frames=40)
+    shapes = pd.DataFrame({"clip": [f"clip-{i}" for i in range(5)]})
+    for number in range(len(IDENTITY_MODES)):
+        shapes[f"shape_{number:02d}"] = RNG.normal(size=5)
+    for name in ACTION_UNITS:
+        shapes[f"neutral_{name}"] = 0.0
+    write_table(folders["actions"] / "shapes.parquet", shapes, kind="shapes")
+    return Corpus(**{name: folders[name] for name in ("frames", "landmarks", "actions", "validated")})
+
+
+def listed(corpus):
+    parts = {split: read_parts(corpus.folders["validated"], split) for split in ("train", "test")}
+    return pair_list(corpus, parts["test"], split="test", training=parts["train"], counts=COUNTS, seed=0)
+
+
+def scored_rows(corpus, system, **options):
+    pictures = Pictures(corpus, size=32)
+    how = {"batch": 5, "device": "cpu", "shots": 1}
+    more = dict(further_rows("ours", system, pictures, **how, **{"retarget": True, "shot_curve": (), **options}))
+    rows = rows_of(pictures, [("ours", reenacted(system, pictures, **how)), *more.items()])
+    return faces_table(score(rows, listed(corpus), pictures, fake_judges()))
+
+
+def test_the_drivers_motion_stands_on_the_sources_shape(corpus):
+    model, pairs = shape_model(), listed(corpus)
+    cross = pairs[pairs["protocol"] == "cross"].reset_index(drop=True)
+    found = retargeted(corpus, cross)
+    shapes = corpus.shapes().set_index("clip").filter(like="shape_")
+    for points, pair in zip(found, cross.itertuples(), strict=True):
+        driver = corpus.by_name[pair.driving_clip]
+        pose, landmarks = corpus.pose(driver)[pair.driving_frame], corpus.landmarks(driver)[pair.driving_frame]
+        actions = np.clip(corpus.actions(driver)[pair.driving_frame], 0, 5)
+        head = canonical(model, shapes.loc[pair.source_clip].to_numpy(), actions)
+        # Without pose, size and place, it is the source's head with the driver's action units.
+        upright = points @ rotation(pose)
+        scale = np.ptp(upright[:, 1]) / np.ptp(head[:, 1])
+        upright = (upright - upright.mean(axis=0)) / scale
+        assert upright == pytest.approx(head - head.mean(axis=0), abs=0.02)
+        assert points[CROP_CENTRE, :2] == pytest.approx(landmarks[CROP_CENTRE], abs=1e-5)
+        assert np.ptp(points[:, :2], axis=0).max() == pytest.approx(np.ptp(landmarks, axis=0).max(), abs=1e-5)
+
+
+def test_a_head_is_moved_and_scaled_but_not_bent():
+    head = RNG.normal(size=(2, 68, 3))
+    target = head[..., :2] * 0.3 + [0.5, 0.1]
+    assert placed_like(head * 7.0 - 2.0, target)[..., :2] == pytest.approx(target)
+
+
+def test_landmark_driven_systems_have_a_row_for_the_sources_shape_between_two_people_only(corpus):
+    faces = scored_rows(corpus, Mover())
+    assert landmark_rows("ours", faces["row"].unique()) == ["ours (retargeted landmarks)"]
+    own = faces[faces["row"] == "ours (retargeted landmarks)"].set_index("protocol")["drawn"]
+    assert own[["cross", "lsim"]].all()
+    assert not own["self"].any()
+    assert landmark_rows("ours", scored_rows(corpus, Mover(), retarget=False)["row"].unique()) == []
+
+
+def test_a_system_that_transforms_landmarks_has_both_rows_without_its_transformer(corpus):
+    faces = scored_rows(corpus, Mean())
+    assert landmark_rows("ours", faces["row"].unique()) == ["ours (raw landmarks)", "ours (retargeted landmarks)"]
+    angle = faces[faces["protocol"] == "cross"].groupby("row")["pose_angle"].mean()
+    assert angle["ours (raw landmarks)"] < 0.5 * angle["ours"]  # the shift of its transformer is off
+
+
+def test_systems_that_use_several_pictures_are_given_so_many(corpus):
+    system = Mean()
+    faces = scored_rows(corpus, system, shot_curve=(1, 2, 4), retarget=False)
+    assert shot_rows("ours", faces["row"].unique()) == {k: f"ours ({k} shot{'s' * (k > 1)})" for k in (1, 2, 4)}
+    assert set(system.given) == {1, 2, 4}
+    assert shot_rows("ours", scored_rows(corpus, Mover(), shot_curve=(2,))["row"].unique()) == {}
+
+
+def test_a_row_keeps_its_further_ones_when_it_is_called_otherwise():
+    names = ["a", "a (2 shots)", "ab", "copy source"]
+    assert [renamed(name, "a", "run/a") for name in names] == ["run/a", "run/a (2 shots)", "ab", "copy source"]
+
+
+def entry(faces, name="ours", **record):
+    return Entry(name=name, branch=Branch.parse("cgan-full-0"), status="trained", record=record, faces=faces)
+
+
+def made_faces():
+    """Thirty cross pairs of six people at 10, 40 and 70 degrees, whose error is a tenth of the yaw; the largest turns
+    could be judged in every second picture."""
+    turn = np.repeat([10.0, -40.0, 70.0], 10)
+    people = [f"p{i % 6}" for i in range(30)]
+    pairs = pd.DataFrame({
+        "pair": [str(i) for i in range(30)], "protocol": "cross", "split": "test", "identities": "unseen",
+        "source_identity": people, "driving_identity": people[1:] + people[:1], "driving_yaw": turn,
+        "shape_band": ["0-1.00", "1.00-2.00", "over 2.00"] * 10, "drawn": True, "face_found": True,
+    })  # fmt: skip
+    lost = (np.arange(30) % 2 == 1) & (turn > 60)
+    tables = [
+        pairs.assign(row=row, pose_angle=np.where(lost, np.nan, np.abs(turn) / 10 + add), ed=1.0, psim=1.0,
+                     csim_source=np.nan)
+        for row, add in (("copy source", 3.0), ("ours", 0.0), ("ours (4 shots)", -0.5))
+    ]  # fmt: skip
+    return pd.concat(tables, ignore_index=True)
+
+
+def test_bands_tell_figures_at_large_turns_and_how_many_could_be_judged():
+    table = bands([entry(made_faces(), shots=1)], split="test", repeats=50, seed=0)
+    angle = table[(table["metric"] == "pose_angle") & (table["row"] == "ours")].set_index(["kind", "band"])
+    assert [angle.loc["yaw"].loc[band, "value"] for band in ("0-30", "30-60", "over 60")] == [1.0, 4.0, 7.0]
+    assert angle.loc["yaw"]["judged"].tolist() == [1.0, 1.0, 0.5]
+    assert angle.loc["yaw"]["n"].tolist() == [10, 10, 5]
+    assert angle.loc["shape"].index.tolist() == ["0-1.00", "1.00-2.00", "over 2.00"]
+    assert angle.loc["shots"]["value"].tolist() == pytest.approx([3.4, 2.9])
+    assert angle.loc["shots"].index.tolist() == ["1", "4"]
+    assert "csim_source" not in set(table["metric"])  # nothing known of it
+    assert {"ours", "copy source"} == set(table["row"])
+
+
+def test_what_an_older_evaluation_does_not_know_is_left_out():
+    faces = made_faces().drop(columns=["driving_yaw", "shape_band"])
+    faces = faces[faces["row"] != "ours (4 shots)"]
+    assert bands([entry(faces)], split="test", repeats=20, seed=0).empty
+
+
+def test_metrics_that_rank_as_the_truth_does_correlate_whichever_way_is_better():
+    truth = RNG.normal(size=12)
+    noisy = truth + RNG.normal(size=12)
+    table = pd.DataFrame({
+        "cross_ed": -np.exp(truth), "cross_csim_source": -truth, "cross_pose_angle": noisy,
+        "crosstruth_ssim": truth, "crosstruth_mse": np.exp(-truth),
+    })  # fmt: skip
+    check = rank_correlations(table).set_index(["metric", "against"])["correlation"]
+    assert check["ed", "ssim"] == pytest.approx(1)
+    assert check["ed", "mse"] == pytest.approx(1)
+    assert check["csim_source", "mse"] == pytest.approx(-1)
+    ranks = [pd.Series(values).rank() for values in (-noisy, truth)]
+    assert check["pose_angle", "ssim"] == pytest.approx(stats.pearsonr(*ranks)[0])
+    assert "+1.00" in check_markdown(rank_correlations(table))
+
+
+def test_three_rows_say_nothing_about_ranks():
+    table = pd.DataFrame({"cross_ed": [1.0, 2.0, 3.0, np.nan], "crosstruth_mse": [1.0, 2.0, 3.0, 4.0]})
+    assert rank_correlations(table).empty
+    assert check_markdown(rank_correlations(table)) == ""
