@@ -10,6 +10,7 @@ from reenact.alarms.verdict import notes_on
 from reenact.evaluation.bands import bands
 from reenact.evaluation.choice import choose
 from reenact.evaluation.collect import Entry
+from reenact.evaluation.further_names import DRIVEN, landmark_rows
 from reenact.evaluation.metric_check import rank_correlations
 from reenact.evaluation.records import ONE_TRAINING
 from reenact.evaluation.rule import ChooseSettings
@@ -86,5 +87,7 @@ def _notes(trained: Sequence[Entry], networks: Mapping[str, str]) -> list[str]:
             "intervals are over persons and trainings"
         )
     notes += [note for entry in trained for note in notes_on(entry.record.get("alarms") or (), entry.name)]
+    if any(landmark_rows(entry.name, entry.faces["row"].unique()) for entry in trained):
+        notes.append(DRIVEN)
     known = sorted({networks[entry.name] for entry in trained if entry.branch})
     return [*notes, *(f"feature network of the losses: {network}" for network in known)]

@@ -5,6 +5,10 @@ from collections.abc import Iterable
 
 RAW, RETARGETED = "raw landmarks", "retargeted landmarks"
 LANDMARKS = "landmarks"  # kind and state of the first two in the comparison: figures, but nobody who could win
+DRIVEN = (
+    "rows in brackets: the same network driven by other landmarks; retargeted: the driver's motion on the source's "
+    "shape, by the shape model, nothing learned; raw: without what the system learned about other people's landmarks"
+)  # a note of tables that have such rows
 _SHOTS = re.compile(r"(\d+) shots?")
 
 

@@ -12,6 +12,7 @@ SINGLE_PICTURES = (
     "self pairs of single pictures are two pictures of one person: light, hair, age and background differ, and count "
     "as errors"
 )
+OFFICIAL = "test pairs are of the data set's own test list"
 SPLITS = ("val", "test")
 
 
@@ -20,6 +21,8 @@ def notes_on(
 ) -> list[str]:
     """Of a row's pairs, pictures and figures: empty splits, too few people, lost pictures, colours."""
     notes = [SINGLE_PICTURES] if _single(pairs) else []
+    if _official(pairs):
+        notes.append(OFFICIAL)
     notes += [f"no pairs of the {split} split" for split in SPLITS if not (pairs["split"] == split).any()]
     alone = _alone(row, results)
     if alone:
@@ -31,6 +34,11 @@ def _single(pairs: pd.DataFrame) -> bool:
     """Whether source and truth of a self pair ever are different clips: single pictures of one person."""
     own = pairs[pairs["protocol"] == "self"]
     return bool((own["source_clip"] != own["driving_clip"]).any())
+
+
+def _official(pairs: pd.DataFrame) -> bool:
+    own = pairs[pairs["split"] == "test"]
+    return "split_by" in own and len(own) > 0 and bool((own["split_by"] == "official").all())
 
 
 def _alone(row: str, results: Iterable[Mapping[str, Any]]) -> list[str]:

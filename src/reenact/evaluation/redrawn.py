@@ -39,7 +39,7 @@ class Redrawn:
         self._drawn: dict[tuple[Frame, Frame], Image] = {}
         # A stage holds megabytes of texture; pairs are drawn source by source.
         self._stage = lru_cache(maxsize=2)(self._make_stage)
-        self._scene = lru_cache(maxsize=64)(self._read_scene)
+        self.scene = lru_cache(maxsize=64)(self._read_scene)
         self._own = lru_cache(maxsize=64)(self._measure_own)
 
     def many(self, sources: Sequence[Frame], drivings: Sequence[Frame], *, size: int) -> NDArray[np.uint8]:
@@ -52,9 +52,9 @@ class Redrawn:
 
     def crop(self, source: Frame, driving: Frame) -> Crop:
         """Where the picture is cut out, in pixels of the source's video."""
-        stage, scene = self._stage(source[0]), self._scene(driving[0])
+        stage, scene = self._stage(source[0]), self.scene(driving[0])
         numbers = self._numbers(driving[0])
-        placed = self._number(source)
+        placed = self.number(source)
         centres, extents = _track(stage, scene.motion, numbers, [placed] * len(numbers))
         centre, side = _steady(numbers, centres, extents, scene.fps)
         ratio, beside = self._own(source[0])
@@ -63,12 +63,12 @@ class Redrawn:
         return Crop(round(float(x)), round(float(y)), whole)
 
     def _draw(self, source: Frame, driving: Frame) -> Image:
-        motion = self._scene(driving[0]).motion
-        picture = self._stage(source[0]).draw(motion, self._number(driving), self._number(source))[0]
+        motion = self.scene(driving[0]).motion
+        picture = self._stage(source[0]).draw(motion, self.number(driving), self.number(source))[0]
         return cut_out(picture, self.crop(source, driving), self.corpus.size)
 
     def _make_stage(self, clip: str) -> Stage:
-        scene = self._scene(clip)
+        scene = self.scene(clip)
         return Stage(scene.person, scene.surroundings, scene.motion, scene.size)
 
     def _read_scene(self, clip: str) -> Scene:
@@ -76,7 +76,7 @@ class Redrawn:
 
     def _measure_own(self, clip: str) -> tuple[float, Array]:
         """Of a clip's stored crops beside the rule's on true landmarks: ratio of sides, (2,) offset in sides."""
-        scene, numbers = self._scene(clip), self._numbers(clip)
+        scene, numbers = self.scene(clip), self._numbers(clip)
         centre, side = _steady(numbers, *_track(self._stage(clip), scene.motion, numbers, numbers), scene.fps)
         stored = self.corpus.frame_table(self.corpus.by_name[clip])
         crops = stored[["crop_x", "crop_y", "crop_side"]].to_numpy(dtype=np.float64)
@@ -87,7 +87,8 @@ class Redrawn:
         """The video's numbers of a clip's stored frames."""
         return [int(number) for number in self.corpus.frame_table(self.corpus.by_name[clip])["frame"]]
 
-    def _number(self, frame: Frame) -> int:
+    def number(self, frame: Frame) -> int:
+        """The video's number of a stored frame."""
         return self._numbers(frame[0])[frame[1]]
 
 
