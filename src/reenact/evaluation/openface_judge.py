@@ -29,7 +29,7 @@ from reenact.evaluation.feature_cache import FeatureCache, content_key
 from reenact.evaluation.judge import ACTIONS, POINTS, People, enlarged
 from reenact.evaluation.judge_settings import OpenFaceSettings
 from reenact.evaluation.metrics.metric import Floats
-from reenact.evaluation.tools import DESCRIPTOR
+from reenact.evaluation.tools import DESCRIPTOR, recognition
 
 _ASKED = ("-fdir", "{folder}", "-out_dir", "{folder}", "-2Dfp", "-pose", "-aus")
 _ROW = POINTS * 2 + 3 + ACTIONS
@@ -47,7 +47,7 @@ class OpenFaceJudge:
                 "be empty at first."
             )
         self.settings, self.size, self.folder = settings, size, Path(settings.folder)
-        self._recognise = dlib_backend.DlibRecognition()
+        self._recognise = recognition()
         self._sha256 = {"recognition": dlib_backend.model_sha256(dlib_backend.RECOGNITION_FILE)}
         # In memory alone: the files may be made anew.
         self._cache = FeatureCache()

@@ -13,6 +13,7 @@ COPY_SOURCE, GROUND_TRUTH = "copy source", "ground truth"
 NEAREST_FRAME, OTHER_IDENTITY = "nearest frame", "other identity"
 REFERENCES = (COPY_SOURCE, GROUND_TRUTH, NEAREST_FRAME, OTHER_IDENTITY)
 KINDS = ("split", "identities", "protocol")  # what never shares a column
+_PERSONS = ("source_identity", "driving_identity")
 FOUND = "face_found"  # by the default judge; by the judge of a metric that has one of its own: face_found_METRIC
 
 
@@ -25,16 +26,18 @@ def summarise(faces: pd.DataFrame, *, repeats: int, seed: int) -> list[dict[str,
     records = []
     for kinds, group in faces.groupby(list(KINDS), sort=False):
         facts = dict(zip(KINDS, map(str, kinds), strict=True))
+        who = group.drop_duplicates("pair").set_index("pair")[list(_PERSONS)]
+        tables = dict(list(group.groupby("row", sort=False)))
         for metric in metrics_of(facts["protocol"], per_pair=True):
             values = _values(group, metric.id)
             for name in values.columns:
                 own = values[_judged(values, name)]
-                people = identities_of(group, own.index)
+                people = identities_of(who, own.index, indexed=True)
                 mean = bootstrap_mean(own[name].to_numpy(), people, repeats=repeats, seed=seed)
                 versus = None
                 if name != COPY_SOURCE and COPY_SOURCE in values:
                     versus = _paired(own[name], own[COPY_SOURCE], people, repeats=repeats, seed=seed)
-                counts = counts_of(group[group["row"] == name], metric.id)
+                counts = counts_of(tables[name], metric.id)
                 records.append({**facts, "row": str(name), "metric": metric.id, **mean.plain(), **counts,
                                 "versus_copy": versus})  # fmt: skip
     return records
@@ -81,8 +84,7 @@ def _values(group: pd.DataFrame, metric: str) -> pd.DataFrame:
 def identities_of(group: pd.DataFrame, pairs: Any, *, indexed: bool = False) -> list[list[str]]:
     """Who is drawn anew: one list for pairs within a person, sources and drivers for pairs of two."""
     table = group if indexed else group.drop_duplicates("pair").set_index("pair")
-    table = table.loc[pairs]
-    source, driver = list(table["source_identity"]), list(table["driving_identity"])
+    source, driver = (list(table[name].loc[pairs]) for name in _PERSONS)
     return [source] if source == driver else [source, driver]
 
 

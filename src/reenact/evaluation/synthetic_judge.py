@@ -17,13 +17,14 @@ from reenact.corpus.shards import Image
 from reenact.evaluation.feature_cache import FeatureCache
 from reenact.evaluation.judge import POINTS, People, enlarged, in_chunks
 from reenact.evaluation.metrics.metric import Floats
-from reenact.evaluation.tools import DESCRIPTOR, fit_sha256, fitted
+from reenact.evaluation.tools import DESCRIPTOR, RECOGNITION, fit_sha256, fitted, recognition
 from reenact.hashing import hash_code, hash_json
 
 START = 0.5  # side of the box where the face is looked for first, of the picture's: crops hold faces of 0.4 to 0.7
 PASSES = 3  # each looks where the last one's points are
 SURE = 0.5  # confidence from which there is a face
-_CODE = ("evaluation/synthetic_judge.py", "evaluation/judge.py", "labelling/synthetic", "labelling/geometry.py")
+_CODE = ("evaluation/synthetic_judge.py", "evaluation/judge.py", "labelling/synthetic", "labelling/geometry.py",
+         RECOGNITION)  # fmt: skip
 
 
 class SyntheticJudge:
@@ -37,7 +38,7 @@ class SyntheticJudge:
 
         self.size = size
         self._reader = face_reader(role="judge")
-        self._recognise = dlib_backend.DlibRecognition()
+        self._recognise = recognition()
         self._sha256 = {
             "landmarks": self._reader.sha256,
             "recognition": dlib_backend.model_sha256(dlib_backend.RECOGNITION_FILE),

@@ -5,8 +5,9 @@ On pictures enlarged to 256 px. None of them was trained on the corpus or is use
 """
 
 from collections.abc import Callable, Sequence
+from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import cv2
 import numpy as np
@@ -18,8 +19,20 @@ from reenact.evaluation.judge import ACTIONS, POINTS, People, enlarged
 from reenact.evaluation.metrics.metric import Floats
 from reenact.hashing import hash_code, hash_json
 
+if TYPE_CHECKING:
+    from reenact.backbones.dlib_recognition import DlibNetwork
+
 DESCRIPTOR = 128
+RECOGNITION = "backbones/dlib_recognition.py"  # part of the key of what was read
 _NOBODY = np.full((POINTS, 2), np.nan)
+
+
+def recognition() -> "DlibNetwork":
+    """The recognition network of all judges whose descriptors are dlib's."""
+    from reenact.backbones.dlib_recognition import DlibNetwork
+    from reenact.labelling import dlib_backend
+
+    return DlibNetwork(dlib_backend.model_file(dlib_backend.RECOGNITION_FILE))
 
 
 class Tools(Protocol):
@@ -48,7 +61,8 @@ class ToolsJudge:
             [
                 self.card,
                 cv2.__version__,
-                hash_code("evaluation/tools.py", "evaluation/judge.py", "labelling/dlib_backend.py"),
+                version("torch"),
+                hash_code("evaluation/tools.py", "evaluation/judge.py", "labelling/dlib_backend.py", RECOGNITION),
             ]
         )[:16]
 
@@ -99,7 +113,7 @@ class DlibTools:
 
         self._detect = dlib_backend.DlibDetector()
         self._predict = dlib_backend.DlibLandmarks()
-        self._recognise = dlib_backend.DlibRecognition()
+        self._recognise = recognition()
         self.sha256 = {
             "landmarks": dlib_backend.model_sha256(dlib_backend.LANDMARKS_FILE),
             "recognition": dlib_backend.model_sha256(dlib_backend.RECOGNITION_FILE),
