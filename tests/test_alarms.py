@@ -23,7 +23,7 @@ from reenact.config import Runtime
 from reenact.corpus.corpus import Corpus
 from reenact.corpus.sampling import Sampler
 from reenact.corpus.splits import read_parts
-from reenact.errors import TrainingFailed
+from reenact.errors import BadInput, TrainingFailed
 from reenact.evaluation.alarms import mask_verdict, verdicts
 from reenact.evaluation.pictures import Pictures
 from reenact.evaluation.protocols import Counts, pair_list
@@ -92,7 +92,7 @@ def test_losses_of_a_critic_that_cannot_tell_are_even_and_of_one_that_has_won_ar
     assert critic_balance([float(towards_real(undecided))], [float(real_or_fake(undecided, undecided))]) == 1
     ahead = critic_balance([float(towards_real(deceived))], [float(real_or_fake(sure, deceived))])
     behind = critic_balance([float(towards_real(sure))], [float(real_or_fake(undecided, sure))])
-    assert min(ahead, behind) > 1000
+    assert ahead > 1000 > 1 / 1000 > behind
     assert np.isnan(critic_balance([-3.0], [1.0]))
 
 
@@ -102,8 +102,9 @@ def test_a_verdict_names_the_limit_that_was_passed():
     assert [each.verdict for each in found] == ["fine", "warning", "alarm", "unknown"]
     assert [each.limit for each in found[:3]] == [0.3, 0.3, 0.1]
     assert found[3].value is None
-    high = [CRITIC_BALANCE.of(value, Limits(warning=20, alarm=100)) for value in (5.0, 50.0, 500.0)]
-    assert [each.verdict for each in high] == ["fine", "warning", "alarm"]
+    far = [CRITIC_BALANCE.of(value, Limits(warning=20, alarm=100)) for value in (5.0, 50.0, 500.0, 0.2, 0.02, 0.002)]
+    assert [each.verdict for each in far] == ["fine", "warning", "alarm"] * 2
+    assert [each.limit for each in far] == [20, 20, 100, 0.05, 0.05, 0.01]
     assert json.loads(json.dumps(found[2].plain()))["meaning"].startswith("share of the way")
 
 
@@ -237,6 +238,15 @@ def test_a_healthy_training_raises_none_and_leaves_curves(train):
     found = training_verdicts(state.history, training.settings)
     assert {verdict.name: verdict.verdict for verdict in found} == dict.fromkeys(ALARMS, "fine")
     assert {f"alarm_{name}" for name in ALARMS} <= {name for _, _, name, _ in state.history}
+
+
+def test_with_one_person_to_validate_on_a_leak_is_unknown(train):
+    def alone():
+        raise BadInput("there is one")
+
+    watched = train(Actor())
+    looks = looks_at(watched.validation, alone, watched.settings, reader=read, frames=48, stop=())
+    assert "identity_leak" not in looks.look(watched.system, [], since=0)
 
 
 def test_alarms_that_only_warn_let_a_training_end(train):

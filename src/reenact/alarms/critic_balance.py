@@ -8,15 +8,15 @@ from reenact.alarms.verdict import Alarm
 
 CRITIC_BALANCE = Alarm(
     name="critic_balance",
-    sick="high",
-    measures="how many times the generator's adversarial loss is the critic's, or the other way round: 1 is even",
-    advice="One of them has won and teaches the other nothing: lower its learning rate",
+    sick="far",
+    measures="the generator's adversarial loss over the critic's: 1 is even, above it the critic is ahead",
+    advice="Who is ahead has won and teaches the other nothing: lower its learning rate",
 )
 _LEAST = 1e-7  # a loss of nothing at all
 
 
 def critic_balance(generator: Sequence[float], critic: Sequence[float]) -> float:
-    """Mean adversarial loss of the generator over the critic's mean loss, or the inverse, whichever is above 1.
+    """Mean adversarial loss of the generator over the critic's mean loss.
 
     Of losses that are equal where the critic can't tell real from drawn, as cross-entropy's are (ln 2 both).
     Negative losses have no ratio; NaN for them and where there are none.
@@ -26,10 +26,4 @@ def critic_balance(generator: Sequence[float], critic: Sequence[float]) -> float
     a, b = float(np.mean(generator)), float(np.mean(critic))
     if not (a >= 0 and b >= 0):
         return float("nan")
-    ratio = max(a, _LEAST) / max(b, _LEAST)
-    return max(ratio, 1 / ratio)
-
-
-def who_leads(generator: float, critic: float) -> str:
-    """In words, by their losses."""
-    return "the critic tells every drawn picture" if generator > critic else "the generator deceives the critic"
+    return max(a, _LEAST) / max(b, _LEAST)

@@ -45,7 +45,7 @@ class Alarm:
     """One way of being sick: which side of its limits is, what its measure means, what helps."""
 
     name: str
-    sick: Literal["low", "high"]
+    sick: Literal["low", "high", "far"]  # far: above a limit, or below its inverse
     measures: str
     advice: str
 
@@ -55,12 +55,14 @@ class Alarm:
         """The verdict on a value; None or not-a-number is unknown, and `note` may say why."""
         where = {"name": self.name, "split": split, "protocol": protocol}
         if value is None or math.isnan(value):
-            return Verdict(**where, verdict="unknown", value=None, limit=limits.alarm, meaning=note or self.measures)
-        sign = 1.0 if self.sick == "high" else -1.0
+            return Verdict(**where, verdict="unknown", value=None, limit=None, meaning=note or self.measures)
+        sign = -1.0 if self.sick == "low" or (self.sick == "far" and value < 1) else 1.0
+        warning, alarm = (1 / limit if self.sick == "far" and value < 1 else limit
+                          for limit in (limits.warning, limits.alarm))  # fmt: skip
         word: Word = "fine"
-        if sign * value > sign * limits.warning:
-            word = "alarm" if sign * value > sign * limits.alarm else "warning"
-        limit = limits.alarm if word == "alarm" else limits.warning
+        if sign * value > sign * warning:
+            word = "alarm" if sign * value > sign * alarm else "warning"
+        limit = alarm if word == "alarm" else warning
         parts = [self.measures, note, self.advice if word in ("warning", "alarm") else ""]
         meaning = ". ".join(part for part in parts if part)
         return Verdict(**where, verdict=word, value=float(value), limit=limit, meaning=meaning)

@@ -8,6 +8,7 @@ from reenact.alarms.not_finite import NOT_FINITE, not_finite
 from reenact.alarms.verdict import Limits, Verdict, unknown
 from reenact.errors import TrainingFailed
 from reenact.training.settings import LoopSettings
+from reenact.training.state import History
 
 PREFIX = "alarm_"  # of the alarms' values in a history
 NOTHING = Limits(warning=0.0, alarm=0.0)
@@ -18,8 +19,6 @@ WHY_UNKNOWN = {
     "mask_saturation": "the system mixes nothing by a mask",
     "critic_balance": "no critic, or losses that can't be compared",
 }
-
-History = Sequence[tuple[int, float, str, float]]  # step, seconds, name, value
 
 
 def check_step(step: int, values: Mapping[str, float]) -> None:
@@ -45,8 +44,8 @@ def check_looks(history: History, settings: LoopSettings, *, stop: Sequence[str]
 
 
 def _verdict(name: str, history: History, settings: LoopSettings) -> Verdict:
-    alarm, where = ALARMS[name], {"split": "val" if PROTOCOL.get(name, "self") else "train"}
-    where["protocol"] = PROTOCOL.get(name, "self")
+    alarm, protocol = ALARMS[name], PROTOCOL.get(name, "self")
+    where = {"split": "val" if protocol else "train", "protocol": protocol}
     seen = [(step * settings.batch, value) for step, _, found, value in history if found == PREFIX + name]
     if not seen:
         return unknown(alarm, WHY_UNKNOWN.get(name, "no validation pairs"), **where)

@@ -1,5 +1,6 @@
 """What the alarms measure while a system trains: on pairs of the validation part, and in the losses so far."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -22,11 +23,11 @@ from reenact.systems.protocol import System
 from reenact.systems.watched import masks_of, rivals_of
 from reenact.training.pictures import Picture, to_bytes
 from reenact.training.settings import LoopSettings
+from reenact.training.state import History
 from reenact.training.validation import Validation, in_use
 
 MOST = 64  # pairs of each kind: figures of a whole set, they need no more
 
-History = Sequence[tuple[int, float, str, float]]  # step, seconds, name, value
 Read = Callable[[Tensor], Reading]  # (B, 3, S, S) in [-1, 1]
 
 
@@ -107,10 +108,11 @@ def _joined(batches: Sequence[tuple[Tensor, ...]]) -> list[NDArray[np.float32]]:
 
 
 def _balance(system: System, history: History, since: int) -> float:
-    """The worst pair of the system's `rivals`; not-a-number where it names none or nothing was logged of them."""
-    values = [0.0]
+    """Of the system's `rivals` the pair that is furthest from even; not-a-number where nothing is known of any."""
+    values = []
     for generator, critic in rivals_of(system):
         losses = [[value for step, _, name, value in history if name == term and step > since]
                   for term in (generator, critic)]  # fmt: skip
         values.append(critic_balance(*losses))
-    return max(values) or float("nan")
+    known = [value for value in values if value == value]
+    return max(known, key=lambda value: abs(math.log(value)), default=float("nan"))

@@ -1,6 +1,6 @@
 """All that a training is at one moment: what a checkpoint holds."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,6 +9,7 @@ from torch import Tensor
 
 from reenact.systems.protocol import System
 
+History = Sequence[tuple[int, float, str, float]]  # step, seconds, name, value
 Weights = dict[str, dict[str, Tensor]]  # by network and by parameter
 
 
