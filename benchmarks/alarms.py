@@ -4,7 +4,7 @@
 
 OUT is a run's folder with `frames/ landmarks/ actions/ validated/`; without folders named, its own branches are
 looked at. The first table is of the test pairs, as an evaluation judges them; the second of each training's history:
-its first look, and the worst after the warm-up.
+its first look, and the worst after the warm-up. Last, what a look costs beside a training step.
 """
 
 import argparse
@@ -91,8 +91,30 @@ def of_trainings(branches: dict[str, Path]) -> None:
                 print(f"| {name} | {alarm.name.replace('_', ' ')} | {len(seen)} | {first} | {worst} | {last} |")
 
 
+def of_cost() -> None:
+    """Processor time of a look at 64 px and of a training step, both of the demo's `full`."""
+    import tempfile
+
+    import torch
+    from training import BATCH, WIDTHS, plain_loop, sampler_of, seconds_of, system_of
+
+    from reenact.backbones.reader import Reader
+    from reenact.training.looks import MOST, Looks
+    from reenact.training.validation import Validation
+
+    with tempfile.TemporaryDirectory() as folder:
+        sampler, system = sampler_of(Path(folder)), system_of(WIDTHS["demo"])
+        pairs = Validation(sampler=sampler, pairs=MOST, batch=BATCH, device=torch.device("cpu"))
+        looks = Looks(every=1, own=pairs, cross=pairs, reader=Reader(width=8).fuse())
+        batch = sampler.batch(range(BATCH))
+        plain_loop(system, batch, 1)
+        step = seconds_of(lambda: plain_loop(system, batch, 10)) / 10
+        look = seconds_of(lambda: looks.look(system, [], since=0))
+    print(f"\na look: {look:.2f} s of processor time; a step of {BATCH} samples: {step:.2f} s")
+
+
 def main() -> None:
-    """Print both tables as Markdown."""
+    """Print both tables as Markdown, and the cost."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path)
     parser.add_argument("branches", nargs="*", help="NAME=FOLDER of a training")
@@ -105,6 +127,7 @@ def main() -> None:
     branches = branches or {path.parent.name: path for path in sorted(given.out.glob("branches/*/train"))}
     of_tests(scored_rows(given.out, branches, given.pairs))
     of_trainings(branches)
+    of_cost()
 
 
 if __name__ == "__main__":
