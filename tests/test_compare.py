@@ -272,6 +272,11 @@ def test_the_table_as_text_reads_back(two, tmp_path):
     text = (tmp_path / "out" / "table.md").read_text()
     assert "**cgan-full-0** (chosen)" in text
     assert "one training: intervals are over faces" in text
+    assert "## Telling generated from real video" in text
+    told = json.loads((tmp_path / "out" / "detection.json").read_text())["records"]
+    assert {(r["row"], r["protocol"]) for r in told} == {
+        (branch.name, protocol) for branch in (FULL, OTHER) for protocol in ("selfvideo", "crossvideo")
+    }
     table = read_table(tmp_path / "out" / "table.parquet", kind="comparison")
     csv = pd.read_csv(tmp_path / "out" / "table.csv")
     assert list(csv.columns) == list(table.columns)

@@ -18,7 +18,7 @@ from reenact.evaluation.metrics.mse import mse
 from reenact.evaluation.metrics.nme import nme
 from reenact.evaluation.metrics.pose import pose_angle
 from reenact.evaluation.metrics.ssim import ssim
-from reenact.evaluation.metrics.temporal import jitter, temporal_error
+from reenact.evaluation.metrics.temporal import flicker, jitter, temporal_error
 from reenact.evaluation.scoring import Scored
 from reenact.evaluation.statistics import bootstrap_mean, expanded_levels, jackknife, paired_difference
 from reenact.faces.landmarks import outer_eye_distance
@@ -75,6 +75,16 @@ def test_temporal_error_and_jitter_are_their_definitions_whatever_the_order_of_f
     moved = np.array([3, -1, -1, 1])
     np.testing.assert_array_equal(temporal_error(a[order], b[order], moved), temporal_error(a, b, previous)[order])
     np.testing.assert_array_equal(jitter(points[order], moved), jitter(points, previous)[order])
+
+
+def test_flicker_is_its_definition_and_even_change_has_none():
+    rng = np.random.default_rng(3)
+    frames = rng.random((4, 5, 5, 3))
+    expected = [np.nan, np.nan, *(np.abs(np.diff(frames, 2, axis=0)).mean(axis=(1, 2, 3)))]
+    np.testing.assert_allclose(flicker(frames, np.arange(-1, 3)), expected)
+    brighter = np.linspace(0, 1, 5)[:, None, None, None] * frames[:1]
+    np.testing.assert_allclose(flicker(brighter, np.arange(-1, 4))[2:], 0, atol=1e-12)
+    assert np.isnan(flicker(frames, np.full(4, -1))).all()
 
 
 def test_even_motion_is_no_jitter():
@@ -146,7 +156,7 @@ def test_identical_pictures_have_the_sanity_values():
     expected = {"mse": 0, "ssim": 1, "pose_angle": 0, "psim": 1, "ed": 0, "csim_source": 1, "csim_truth": 1, "lsim": 0,
                 "nme": 0, "temporal_error": 0}  # fmt: skip
     per_pair = {m.id: m.per_pair(views) for m in METRICS.values() if m.per_pair and not m.network}
-    assert set(per_pair) == {*expected, "jitter"}  # which compares with nothing
+    assert set(per_pair) == {*expected, "jitter", "flicker"}  # which compare with nothing
     for name in expected:
         values = per_pair[name][1:] if name == "temporal_error" else per_pair[name]
         np.testing.assert_allclose(values, expected[name], atol=1e-9, err_msg=name)

@@ -10,6 +10,7 @@ from reenact.alarms.verdict import notes_on
 from reenact.evaluation.bands import bands
 from reenact.evaluation.choice import choose
 from reenact.evaluation.collect import Entry
+from reenact.evaluation.detection import detection
 from reenact.evaluation.further_names import DRIVEN, landmark_rows
 from reenact.evaluation.metric_check import rank_correlations
 from reenact.evaluation.records import ONE_TRAINING
@@ -29,6 +30,7 @@ class Comparison:
     notes: Sequence[str]
     bands: pd.DataFrame  # see bands.bands
     metric_check: pd.DataFrame  # see metric_check.rank_correlations; empty where there are too few rows
+    detection: Sequence[dict[str, Any]] = ()  # see evaluation.detection
     shared: Mapping[str, Any]  # what all records agree on: metrics, judge, image_size, pairs_sha256, range
 
     @property
@@ -65,6 +67,11 @@ def assemble(entries: Sequence[Entry], *, rule: ChooseSettings, repeats: int, se
             "rule": rule.plain(),
             "model": f"{winner}/train" if winner else None,  # below the folder of branches
         },
+        detection=[
+            record
+            for entry in trained
+            for record in detection(entry.faces, entry.name, split="test", repeats=repeats, seed=seed)
+        ],
         notes=_notes(trained, networks),
         bands=bands(entries, split="test", repeats=repeats, seed=seed),
         metric_check=rank_correlations(table[table["status"] == "trained"]),

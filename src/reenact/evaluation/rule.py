@@ -15,6 +15,6 @@ class ChooseSettings(Settings):
     # The names in evaluation/metrics/catalogue.py, repeated so that a mistake is said before anything is run.
     metric: Literal[
         "mse", "ssim", "lpips", "nme", "pose_angle", "psim", "ed", "csim_source", "csim_truth", "csim_arcface_source",
-        "csim_arcface_truth", "lsim", "temporal_error", "jitter", "fid", "fid_reader",
+        "csim_arcface_truth", "lsim", "temporal_error", "jitter", "flicker", "fid", "fid_reader",
     ] = "pose_angle"  # fmt: skip
     judged: float = Field(default=0.5, ge=0, le=1)  # least share of pairs with a face found, or a branch can't win

@@ -11,6 +11,7 @@ import numpy as np
 from reenact.alarms.verdict import notes_on
 from reenact.atomic import write_text
 from reenact.evaluation.assemble import Comparison
+from reenact.evaluation.detection import TITLE as DETECTION
 from reenact.reports.background import (
     alarms_html,
     alarms_of,
@@ -26,6 +27,7 @@ from reenact.reports.background import (
 from reenact.reports.bands import bands_html, read_bands
 from reenact.reports.cases import cases_html
 from reenact.reports.curves import curves_html
+from reenact.reports.detection import LEAD, detection_html
 from reenact.reports.figures_table import differences_html, figures_html
 from reenact.reports.magnitudes import history_of, magnitudes_html
 from reenact.reports.page import page, picture, section
@@ -77,6 +79,7 @@ def write_report(path: Path, *, comparison: Comparison, context: Mapping[str, An
         section("Best, median and worst", cases_html(ordered, samples, rule), lead=_CASES),
         section("By bands", bands_html(read_bands(path.parent / "bands.parquet"), metric=str(rule.get("metric"))),
                 lead="Means with 95 % intervals; below, the share of pairs that could be judged."),
+        _detection(comparison),
         section("Loss magnitudes", magnitudes_html(ordered), lead=_MAGNITUDES),
         section("Loss curves", curves_html({entry.name: history_of(entry.training) for entry in entries}),
                 lead="Each term under its own name, without its weight."),
@@ -127,6 +130,11 @@ def _reading(context: Mapping[str, Any]) -> str:
         "real picture of the same person (1). Self and cross, seen and unseen "
         f"identities never share a column.{shown}"
     )
+
+
+def _detection(comparison: Comparison) -> str:
+    body = detection_html(comparison.detection)
+    return section(DETECTION, body, lead=LEAD) if body else ""
 
 
 def _differences(comparison: Comparison) -> str:

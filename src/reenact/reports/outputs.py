@@ -10,6 +10,8 @@ import pandas as pd
 from reenact.atomic import write_json, write_text
 from reenact.corpus.tables import FORMAT, write_table
 from reenact.evaluation.assemble import Comparison
+from reenact.evaluation.detection import TITLE as DETECTION
+from reenact.evaluation.detection import detection_markdown
 from reenact.evaluation.latex import to_latex
 from reenact.evaluation.markdown import to_markdown
 from reenact.evaluation.metric_check import check_markdown
@@ -29,12 +31,14 @@ def write_comparison(out: Path, comparison: Comparison, context: Mapping[str, An
     write_table(out / "bands.parquet", comparison.bands, kind="bands")
     write_text(out / "bands.csv", comparison.bands.to_csv(index=False))
     text = to_markdown(table, winner=winner["branch"], notes=comparison.notes)
-    write_text(out / "table.md", text + check_markdown(comparison.metric_check, heading=True))
+    told = f"\n## {DETECTION}\n\n{detection_markdown(comparison.detection)}\n" if comparison.detection else ""
+    write_text(out / "table.md", text + check_markdown(comparison.metric_check, heading=True) + told)
     plain = {"rows": _plain(table), "differences": _plain(comparison.differences), "notes": list(comparison.notes),
              "bands": _plain(comparison.bands), "metric_check": _plain(comparison.metric_check),
              "format": FORMAT, **comparison.shared}  # fmt: skip
     write_json(out / "table.json", plain)
     write_json(out / "winner.json", winner)
+    write_json(out / "detection.json", {"format": FORMAT, "records": list(comparison.detection)})
     write_json(out / "metrics.json", dvc_metrics(comparison))
     write_plots(out / "plots", comparison)
     # A report that can't be drawn must not hide the figures: the table is on disk by now.

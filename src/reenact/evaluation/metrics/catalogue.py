@@ -14,13 +14,13 @@ from reenact.evaluation.metrics.mse import MSE
 from reenact.evaluation.metrics.nme import NME
 from reenact.evaluation.metrics.pose import POSE_ANGLE, PSIM
 from reenact.evaluation.metrics.ssim import SSIM
-from reenact.evaluation.metrics.temporal import JITTER, TEMPORAL_ERROR
+from reenact.evaluation.metrics.temporal import FLICKER, JITTER, TEMPORAL_ERROR
 
 METRICS: dict[str, Metric] = {
     metric.id: metric
     for metric in (
         MSE, SSIM, LPIPS, NME, POSE_ANGLE, PSIM, ED, CSIM_SOURCE, CSIM_TRUTH, CSIM_ARCFACE_SOURCE, CSIM_ARCFACE_TRUTH,
-        LSIM, TEMPORAL_ERROR, JITTER, FID, FID_READER,
+        LSIM, TEMPORAL_ERROR, JITTER, FLICKER, FID, FID_READER,
     )
 }  # fmt: skip
 

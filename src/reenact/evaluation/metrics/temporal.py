@@ -36,6 +36,17 @@ def jitter(landmarks: NDArray[np.floating], previous: Previous) -> NDArray[np.fl
     return result
 
 
+def flicker(pictures: NDArray[np.floating], previous: Previous) -> NDArray[np.float64]:
+    """mean |x_{t+1} - 2 x_t + x_{t-1}| over pixels and channels, at t + 1: (N, H, W, 3) in 0..1 -> (N,)."""
+    result = np.full(len(pictures), np.nan)
+    for row in np.flatnonzero(previous >= 0):
+        middle = previous[row]
+        if previous[middle] >= 0:
+            last, first = pictures[row].astype(np.float64), pictures[previous[middle]].astype(np.float64)
+            result[row] = np.abs(last - 2 * pictures[middle].astype(np.float64) + first).mean()
+    return result
+
+
 def _temporal_error(views: Views) -> NDArray[np.float64]:
     return temporal_error(views.generated.pixels, views.truth.pixels, views.previous)
 
@@ -69,4 +80,22 @@ JITTER = Metric(
     backbone="landmarks",
     range=(0.0, float("inf")),
     per_pair=lambda views: jitter(views.generated.landmarks, views.previous),
+)
+
+FLICKER = Metric(
+    id="flicker",
+    title="Flicker",
+    definition=(
+        "mean absolute second difference of the pixels over three frames: change that even motion does not explain. "
+        "Needs no truth; a still picture has none and a camera's noise has some, so read it beside the rows of real "
+        "video"
+    ),
+    citation="ours: what a detector sees who has the video alone",
+    direction="lower",
+    unit="1, pixels in 0..1",
+    pair="sequence of generated",
+    protocols=("selfvideo", "crossvideo"),
+    backbone="pixels",
+    range=(0.0, 4.0),
+    per_pair=lambda views: flicker(views.generated.pixels, views.previous),
 )
