@@ -104,7 +104,7 @@ class _Told:
             return None
         del self.waiting[file]
         try:
-            return _read_truth(_truth_file(self.folder, file))
+            return read_truth(_truth_file(self.folder, file))
         except (OSError, ValueError, KeyError, zipfile.BadZipFile):  # costs its clip the comparison, not the run
             self.bad.add(file)
             return None
@@ -137,7 +137,8 @@ def _truth_file(videos: Path, file: str) -> Path:
     return (videos / file).with_suffix(".truth.npz")
 
 
-def _read_truth(path: Path) -> Labels:
+def read_truth(path: Path) -> Labels:
+    """The truth beside a rendered video, a row per frame; raises what a file that can't be used makes NumPy raise."""
     with np.load(path) as stored:
         names = ("landmarks", "actions", "pose", "visibility")
         truth = Labels(**{name: stored[name].astype(np.float64) for name in names})

@@ -29,6 +29,7 @@ from reenact.reports.cases import cases_html
 from reenact.reports.curves import curves_html
 from reenact.reports.detection import LEAD, detection_html
 from reenact.reports.figures_table import differences_html, figures_html
+from reenact.reports.judges import judges_html
 from reenact.reports.magnitudes import history_of, magnitudes_html
 from reenact.reports.page import page, picture, section
 from reenact.reports.strips import reading, samples_of, strips_html
@@ -74,6 +75,7 @@ def write_report(path: Path, *, comparison: Comparison, context: Mapping[str, An
         section("Figures", figures_html(comparison.table, winner["branch"], comparison.differences),
                 lead=_reading(context)),
         _differences(comparison),
+        section("Judges", judges_html(comparison.trained)),
         section("Alarms", alarms_html(entries), lead="Ways of failing that figures alone may hide."),
         section("Strips", strips_html(samples), lead=f"{reading()} {SYNTHETIC}"),
         section("Best, median and worst", cases_html(ordered, samples, rule), lead=_CASES),

@@ -12,6 +12,7 @@ from reenact.corpus.tables import FORMAT, write_table
 from reenact.evaluation.assemble import Comparison
 from reenact.evaluation.detection import TITLE as DETECTION
 from reenact.evaluation.detection import detection_markdown
+from reenact.evaluation.judge_tables import judges_markdown, judges_plain
 from reenact.evaluation.latex import to_latex
 from reenact.evaluation.markdown import to_markdown
 from reenact.evaluation.metric_check import check_markdown
@@ -32,10 +33,13 @@ def write_comparison(out: Path, comparison: Comparison, context: Mapping[str, An
     write_text(out / "bands.csv", comparison.bands.to_csv(index=False))
     text = to_markdown(table, winner=winner["branch"], notes=comparison.notes)
     told = f"\n## {DETECTION}\n\n{detection_markdown(comparison.detection)}\n" if comparison.detection else ""
-    write_text(out / "table.md", text + check_markdown(comparison.metric_check, heading=True) + told)
+    write_text(
+        out / "table.md",
+        text + check_markdown(comparison.metric_check, heading=True) + told + judges_markdown(comparison.trained),
+    )
     plain = {"rows": _plain(table), "differences": _plain(comparison.differences), "notes": list(comparison.notes),
              "bands": _plain(comparison.bands), "metric_check": _plain(comparison.metric_check),
-             "format": FORMAT, **comparison.shared}  # fmt: skip
+             "format": FORMAT, **comparison.shared, **judges_plain(comparison.trained)}  # fmt: skip
     write_json(out / "table.json", plain)
     write_json(out / "winner.json", winner)
     write_json(out / "detection.json", {"format": FORMAT, "records": list(comparison.detection)})

@@ -49,6 +49,7 @@ class EvaluateSettings(Settings):
     judge: str = "tools"  # who reads pose, expression and identity
     judges: dict[str, str] = Field(default_factory=dict)  # by metric, where somebody else reads for it
     openface: OpenFaceSettings = OpenFaceSettings()  # for the judge openface
+    agreement: int = Field(default=64, ge=0)  # generated pictures that a second judge reads, too, to be compared
     cache: str = "out/judged"  # folder of what was read from real pictures; "": every branch reads them anew
     judge_size: int = Field(default=256, ge=64, le=2048)  # px, pictures are enlarged to this
     networks: NetworkSettings = NetworkSettings()  # of your own, for metrics that need them
@@ -86,6 +87,7 @@ def evaluate(
     from reenact.corpus.shards import read_stage
     from reenact.evaluation import records, writing
     from reenact.evaluation.data_facts import data_facts
+    from reenact.evaluation.judge_facts import judge_facts
     from reenact.evaluation.pairs.redrawable import scene_files
     from reenact.evaluation.redrawn import Redrawn
     from reenact.tracking.connect import tracking_uri
@@ -101,6 +103,8 @@ def evaluate(
     redrawn = Redrawn(corpus, scene_files(corpus, videos))
     judges = judges_of(settings, runtime)
     scored, drawing, cost = _score(corpus, pairs, model, branch, settings, runtime, judges, redrawn)
+    drawing |= judge_facts(scored[branch.name], pairs, corpus, videos, size=int(drawing["image_size"]), judges=judges,
+                           default=settings.judge, judge_size=settings.judge_size, most=settings.agreement)  # fmt: skip
     facts = {**drawing, "branch": branch.name, "system": branch.system, "variant": branch.variant,
              "training_seed": branch.seed, "pair_seed": seed,
              "alarms": [*drawing["alarms"], *status.get("alarms", [])]}  # fmt: skip
