@@ -1,14 +1,16 @@
 """How far each judge is off: on rendered people of known truth, and on a real clip beside OpenFace's file of it.
 
-    python benchmarks/judges.py [--real VIDEO.mp4 OPENFACE.csv] [--write] [--identities 30] [--out FILE.json]
+    python benchmarks/judges.py [--real VIDEO.mp4 OPENFACE.csv] [--write] [--identities 30] [--judges tools reader]
+                                [--out FILE.json]
 
 Rendered: people of a seed that no corpus and no training has, two clips of each (other light, hair, background), taken
 through the product's own stages as `demo` does, pictures of 64 px; two pictures of one person may be of both clips.
 Real: the clip labelled in the same way; OpenFace's landmarks, pose and intensities stand for the truth. `--write` puts
-the figures into the package, where evaluations find them by the hashes of the judge's files.
+the figures into the package, where evaluations find them by the hashes of the judge's files; other judges' stay.
 """
 
 import argparse
+import json
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -157,21 +159,23 @@ def main() -> None:
     """Measure, print, write."""
     from reenact.atomic import write_json
     from reenact.evaluation.judge_error import MEASURED
-    from reenact.evaluation.judges import JUDGES
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--identities", type=int, default=30)
     parser.add_argument("--real", nargs=2, type=Path, metavar=("VIDEO", "CSV"))
     parser.add_argument("--write", action="store_true")
+    parser.add_argument("--judges", nargs="+", choices=NAMES, default=NAMES)
     parser.add_argument("--out", type=Path)
     chosen = parser.parse_args()
     if chosen.write and not chosen.real:
         parser.error("--write needs --real: the package holds both figures of a judge")
-    names = [name for name in NAMES if name in JUDGES]
-    records = measure(names, chosen.identities, tuple(chosen.real) if chosen.real else None)
-    for path in (chosen.out, MEASURED if chosen.write else None):
-        if path:
-            write_json(path, {"format": 1, "judges": records})
+    records = measure(chosen.judges, chosen.identities, tuple(chosen.real) if chosen.real else None)
+    if chosen.out:
+        write_json(chosen.out, {"format": 1, "judges": records})
+    if chosen.write:
+        names = {record["card"]["name"] for record in records}
+        kept = [one for one in json.loads(MEASURED.read_text())["judges"] if one["card"]["name"] not in names]
+        write_json(MEASURED, {"format": 1, "judges": sorted([*kept, *records], key=lambda one: one["card"]["name"])})
 
 
 if __name__ == "__main__":

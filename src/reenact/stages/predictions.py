@@ -47,6 +47,7 @@ def score_predictions(request: Request, *, source: Path, name: str, out: Path, r
     from reenact.atomic import write_json
     from reenact.evaluation.alarms import verdicts
     from reenact.evaluation.data_facts import data_facts
+    from reenact.evaluation.judge_facts import judge_facts
     from reenact.evaluation.predictions import Predictions, notes_of
     from reenact.evaluation.records import read_metrics
     from reenact.evaluation.rows import rows_of
@@ -63,6 +64,8 @@ def score_predictions(request: Request, *, source: Path, name: str, out: Path, r
         "branch": name, "kind": "prediction", "image_size": pictures.size, "pair_seed": seed,
         "model": {"sha256": given.sha256(), "features": None}, "predictions": {"folder": str(source), **record},
         "alarms": [verdict.plain() for verdict in verdicts(scored, name, settings.alarms)],
+        **judge_facts(scored[name], pairs, pictures.corpus, request.root / "videos", size=pictures.size, judges=judges,
+                      default=settings.judge, judge_size=settings.judge_size, most=settings.agreement),
     }  # fmt: skip
     write_json(out / "data.json", data_facts(pictures.corpus, request.root / "validated"))
     counts = write_evaluation(
