@@ -71,7 +71,9 @@ def listed(corpus):
 def scored_rows(corpus, system, **options):
     pictures = Pictures(corpus, size=32)
     how = {"batch": 5, "device": "cpu", "shots": 1}
-    more = dict(further_rows("ours", system, pictures, **how, **{"retarget": True, "shot_curve": (), **options}))
+    more = dict(
+        further_rows("ours", system, pictures, **how, **{"retarget": ("cross", "lsim"), "shot_curve": (), **options})
+    )
     rows = rows_of(pictures, [("ours", reenacted(system, pictures, **how)), *more.items()])
     return faces_table(score(rows, listed(corpus), pictures, fake_judges()))
 
@@ -107,7 +109,7 @@ def test_landmark_driven_systems_have_a_row_for_the_sources_shape_between_two_pe
     own = faces[faces["row"] == "ours (retargeted landmarks)"].set_index("protocol")["drawn"]
     assert own[["cross", "lsim"]].all()
     assert not own["self"].any()
-    assert landmark_rows("ours", scored_rows(corpus, Mover(), retarget=False)["row"].unique()) == []
+    assert landmark_rows("ours", scored_rows(corpus, Mover(), retarget=())["row"].unique()) == []
 
 
 def test_a_system_that_transforms_landmarks_has_both_rows_without_its_transformer(corpus):
@@ -119,7 +121,7 @@ def test_a_system_that_transforms_landmarks_has_both_rows_without_its_transforme
 
 def test_systems_that_use_several_pictures_are_given_so_many(corpus):
     system = Mean()
-    faces = scored_rows(corpus, system, shot_curve=(1, 2, 4), retarget=False)
+    faces = scored_rows(corpus, system, shot_curve=(1, 2, 4), retarget=())
     assert shot_rows("ours", faces["row"].unique()) == {k: f"ours ({k} shot{'s' * (k > 1)})" for k in (1, 2, 4)}
     assert set(system.given) == {1, 2, 4}
     assert shot_rows("ours", scored_rows(corpus, Mover(), shot_curve=(2,))["row"].unique()) == {}

@@ -272,7 +272,7 @@ def scored_branch(tmp_path, monkeypatch, name, *, status="trained", system=None,
     monkeypatch.setattr(store, "load_system", lambda folder, device: (system or Mover(), facts))
     monkeypatch.setattr(judges, "JUDGES", known or {"tools": lambda _: fake_judge()})
     counts = PairSettings(sources=1, self_pairs=2, cross_pairs=2, lsim=1)
-    settings = EvaluateSettings(val=counts, test=counts, bootstrap=50, samples=3, judge_size=64, retarget=False,
+    settings = EvaluateSettings(val=counts, test=counts, bootstrap=50, samples=3, judge_size=64, retarget=(),
                                 **{"cache": "", **options})  # fmt: skip
     result = evaluate(
         **folders, guide=tmp_path, model=model, out=out, branch=Branch.parse(name), settings=settings,

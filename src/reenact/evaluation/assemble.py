@@ -1,7 +1,7 @@
 """From entries to a comparison: the table, what differs, who wins, what has to be said. Nothing is written here."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
@@ -28,10 +28,10 @@ class Comparison:
     differences: pd.DataFrame
     winner: dict[str, Any]  # `branch` (None where none can win), `metric`, `value`, `rule`, `model`
     notes: Sequence[str]
-    bands: pd.DataFrame  # see bands.bands
-    metric_check: pd.DataFrame  # see metric_check.rank_correlations; empty where there are too few rows
     detection: Sequence[dict[str, Any]] = ()  # see evaluation.detection
     shared: Mapping[str, Any]  # what all records agree on: metrics, judge, image_size, pairs_sha256, range
+    bands: pd.DataFrame = field(default_factory=pd.DataFrame)  # see bands.bands
+    metric_check: pd.DataFrame = field(default_factory=pd.DataFrame)  # see metric_check; empty of too few rows
 
     @property
     def trained(self) -> list[Entry]:

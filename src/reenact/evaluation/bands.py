@@ -52,6 +52,8 @@ def _records(
         for band in sorted(set(of_pair) - {""}, key=_order):
             inside = group[of_pair == band]
             for metric in metrics_of(str(protocol), per_pair=True):
+                if metric.id not in group:
+                    continue  # an older evaluation, or a network that nobody gave
                 for row, name in rows.items():
                     own = inside.loc[inside["row"] == row, metric.id]
                     if own.empty or not group.loc[group["row"] == row, metric.id].notna().any():

@@ -18,8 +18,7 @@ from reenact.evaluation.retarget import retargeted
 from reenact.evaluation.rows import Drawn, Row, reenacted
 from reenact.systems.protocol import System, most_sources, untransformed
 
-_CROSS = ("cross", "cross_truth", "lsim")  # where source and driver are two people, without video
-_STILL = ("self", *_CROSS)
+_STILL = ("self", "cross", "cross_truth", "lsim")
 
 
 def further_rows(
@@ -30,17 +29,20 @@ def further_rows(
     batch: int,
     device: torch.device | str,
     shots: int,
-    retarget: bool,
+    retarget: Sequence[str],
     shot_curve: Sequence[int],
 ) -> Iterator[tuple[str, Row]]:
-    """(name, row) of what applies to the system; of the test split, whose pairs are for the table."""
+    """(name, row) of what applies to the system; of the test split, whose pairs are for the table.
+
+    `retarget`: the protocols of rows with other landmarks.
+    """
     how: dict[str, Any] = {"batch": batch, "device": device}
     if retarget and {"landmarks", "landmarks3d"} & set(system.labels):
         bare = untransformed(system)
         if bare is not system:
-            yield further(name, RAW), only(_CROSS, pictures, reenacted(bare, pictures, **how, shots=shots))
+            yield further(name, RAW), only(retarget, pictures, reenacted(bare, pictures, **how, shots=shots))
         row = reenacted(bare, pictures, **how, shots=shots, landmarks=retargeted)
-        yield further(name, RETARGETED), only(_CROSS, pictures, row)
+        yield further(name, RETARGETED), only(retarget, pictures, row)
     if most_sources(system) > 1:
         for count in shot_curve:
             row = reenacted(system, pictures, **how, shots=count)

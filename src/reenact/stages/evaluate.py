@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -29,7 +29,7 @@ class PairSettings(Settings):
     sources: int = Field(default=2, ge=1)  # different source frames
     self_pairs: int = Field(default=6, ge=0)
     cross_pairs: int = Field(default=6, ge=0)
-    cross_truth: int = Field(default=3, ge=0)  # of these, how many also against the true picture where it is known
+    cross_truth: int = Field(default=2, ge=0)  # of these, how many also against the true picture where it is known
     lsim: int = Field(default=6, ge=0)
     sequences: int = Field(default=1, ge=0)  # stretches of video that each person drives with
     sequence_frames: int = Field(default=8, ge=3)
@@ -45,7 +45,8 @@ class EvaluateSettings(Settings):
     pairs: str = ""  # a list of pairs to be used, written by `reenact pairs` or an evaluation; empty: drawn by `seed`
     shots: int = Field(default=1, ge=1, le=16)  # source pictures that a system is given
     shot_curve: tuple[Annotated[int, Field(ge=1, le=16)], ...] = ()  # further numbers, for systems that use several
-    retarget: bool = True  # landmark-driven systems also by the driver's motion on the source's shape
+    # Protocols in which landmark-driven systems are also driven by the driver's motion on the source's shape.
+    retarget: tuple[Literal["cross", "cross_truth", "lsim", "crossvideo"], ...] = ("cross", "cross_truth")
     judge: str = "tools"  # who reads pose, expression and identity
     judges: dict[str, str] = Field(default_factory=dict)  # by metric, where somebody else reads for it
     openface: OpenFaceSettings = OpenFaceSettings()  # for the judge openface
