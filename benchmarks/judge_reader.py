@@ -6,7 +6,8 @@
 Each person is drawn in two clips (other light, room, motion), as files, and cut out by the product's own stage: once
 with heads that turn by 30 degrees and the default backend, once by 75 and the backend `synthetic`. The crops are read
 at 256 px, and at 64 px as systems draw them. Same/other pairs: of one person all pairs of pictures from different
-clips, of two people all pairs. Speed: pictures per second of one core's time.
+clips, of two people all pairs; look-alikes: only the tenth of them with the most similar skin and hair. Speed: pictures
+per second of one core's time.
 """
 
 import argparse
@@ -81,8 +82,30 @@ def on_drawn_people(reader: Any, people: int, cache: Path | None) -> dict[str, A
             speed = len(pictures) / (time.process_time() - began)
             result[f"{name}, {size} px"] = {
                 "drawn": people * 2 * FRAMES, "pictures_per_second": speed, "errors": errors(read, **found),
+                "lookalikes": lookalikes(read, found["identity"], found["clip"]),
             }  # fmt: skip
     return result
+
+
+def lookalikes(read: Any, identity: NDArray[Any], clip: NDArray[Any]) -> float:
+    """Same/other AUC where the others are the tenth of pairs of people with the nearest colours of skin and hair."""
+    from reenact.backbones.judge_reader.drawing import SEED
+    from reenact.backbones.judge_reader.measuring import area
+    from reenact.rendering.clips import invent_scene
+
+    names, who = np.unique(identity, return_inverse=True)
+    drawn = (
+        invent_scene(seed=SEED, identity=int(name), clip=0, frames=1, fps=FPS, size=SIZE, yaw=0.0, honest=True).person
+        for name in names
+    )
+    colours = np.array([np.concatenate([one.skin, one.hair]) for one in drawn])
+    far = np.linalg.norm(colours[:, None] - colours[None], axis=-1)
+    near = far <= np.quantile(far[np.triu_indices(len(far), 1)], 0.1)
+    above = np.triu(np.ones((len(who), len(who)), bool), 1)
+    same = who[:, None] == who[None]
+    cosines = read.embedding @ read.embedding.T
+    others = cosines[above & ~same & near[who][:, who]]
+    return area(cosines[above & same & (clip[:, None] != clip[None])], others)
 
 
 def on_real_clip(reader: Any, video: Path, file: Path) -> dict[str, Any]:
@@ -172,7 +195,7 @@ def main() -> None:
         for name, one in record["drawn"].items():
             found = one["errors"]["all"]
             print(f"{name}: {found['pictures']} of {one['drawn']} frames cut out, {found['people']} people, "
-                  f"{one['pictures_per_second']:.0f} pictures a second; "
+                  f"{one['pictures_per_second']:.0f} pictures a second, look-alikes {one['lookalikes']:.3f}; "
                   + " ".join(f"{unit} {value:.2f}" for unit, value in found["each_action"].items()))  # fmt: skip
     if given.real:
         record["real"] = on_real_clip(reader, *given.real)
