@@ -116,7 +116,7 @@ class FidInception:
         Raises BadInput where it can't be read, or a key is missing or of another shape.
         """
         state, weights = read_weights(path), {}
-        for name, channels, layer in _layers():
+        for name, channels, layer in layers():
             shape = (layer.out, channels, *layer.kernel)
             convolution = tensor(state, f"{name}.conv.weight", shape, path=path, network="Inception").double()
             scale, shift, mean, variance = (
@@ -171,7 +171,7 @@ def _pooled(pool: str, x: Tensor) -> Tensor:
     return F.avg_pool2d(x, 3, 1, padding=1, count_include_pad=False)
 
 
-def _layers() -> Iterator[tuple[str, int, Layer]]:
+def layers() -> Iterator[tuple[str, int, Layer]]:
     """Every convolution: the name that its keys begin with, and its input channels."""
     channels = 3
     for layer in STEM:
