@@ -76,6 +76,12 @@ def test_vgg_reads_safetensors_too_and_has_no_gradient_for_weights(vgg, tmp_path
     assert not any(weight.requires_grad or bias.requires_grad for weight, bias in features.weights.values())
 
 
+def test_vgg_may_be_named_by_its_address(vgg, tmp_path):
+    values = {"network": "vgg19", "url": vgg[1].as_uri(), "sha256": hash_file(vgg[1])}
+    features = load_features(tmp_path, FeatureSettings.parse(values, where="train.features"))
+    assert features.sha256 == hash_file(vgg[1])
+
+
 def test_a_vgg_file_with_another_checksum_is_refused(vgg, tmp_path):
     with pytest.raises(BadInput, match="sha256"):
         load_features(tmp_path, settings(vgg[1], sha256="0" * 64))
@@ -95,7 +101,13 @@ def test_a_missing_damaged_or_foreign_vgg_file_is_one_sentence(tmp_path):
 
 @pytest.mark.parametrize(
     "values",
-    [{"network": "vgg19"}, {"network": "vgg19", "file": "x"}, {"network": "guide", "file": "x"}, {"network": "vgg16"}],
+    [
+        {"network": "vgg19"},
+        {"network": "vgg19", "file": "x"},
+        {"network": "guide", "file": "x"},
+        {"network": "vgg16"},
+        {"network": "vgg19", "file": "x", "url": "http://x/y", "sha256": "0" * 64},
+    ],
 )
 def test_half_a_choice_of_network_is_a_settings_error(values):
     with pytest.raises(SettingsError, match=r"train\.features"):
