@@ -98,7 +98,7 @@ def _verdicts(alarms: Sequence[Mapping[str, Any]]) -> str:
         pill = f'<span class="pill {_VERDICTS.get(verdict, "soft")}">{html.escape(verdict)}</span>'
         where = " ".join(str(alarm.get(name) or "") for name in ("split", "protocol"))
         value, limit = (_number(alarm.get(name)) for name in ("value", "limit"))
-        said = [html.escape(str(alarm[name])) for name in ("row", "name")]
+        said = [html.escape(str(alarm["row"])), html.escape(str(alarm["name"]).replace("_", " "))]
         lines.append(("", [*said, pill, value, limit, html.escape(where), html.escape(str(alarm.get("meaning", "")))]))
     return rows(["row", "alarm", "verdict", "value", "limit", "of", "meaning"], lines, text=(1, 5, 6))
 

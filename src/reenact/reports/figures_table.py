@@ -1,6 +1,7 @@
 """The comparison's figures as HTML: one table per protocol and kind of identities."""
 
 import html
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -69,7 +70,9 @@ def differences_html(differences: pd.DataFrame) -> str:
     for row in _dicts(differences):
         better = _better(row)
         word, mark = {True: ("better", "good"), False: ("worse", "bad"), None: ("not told apart", "soft")}[better]
-        value = f"{row['value']:+.4g}" + _interval(row["low"], row["high"]) if pd.notna(row["value"]) else "-"
+        value = (
+            f"{row['value']:+.4g}" + _interval(row["low"], row["high"], row["value"]) if pd.notna(row["value"]) else "-"
+        )
         cells = _plain(row, "row", "against", "column")
         p, effect, least = (_number(row[name]) for name in ("p_holm", "effect", "detectable"))
         lines.append(("", [*cells, value, f'<span class="{mark}">{word}</span>', p, effect, least, str(row["n"])]))
@@ -96,8 +99,7 @@ def _block(
                 cells.append(_figure(row, column, marks.get((name, column), []), bold=best[metric.id] == name))
             cells.append(_no_face(row, prefix))
         else:
-            cells[0] += f'<br><span class="small">{html.escape(status)}</span>'
-            cells += [""] * (len(metrics) + 1)
+            cells.append(html.escape(status))
         mark = "reference" if status == "reference" else "best" if name == winner else ""
         lines.append((mark if status in SCORED else "trouble", cells))
     heads = [f"{metric.title} {'↓' if metric.direction == 'lower' else '↑'}" for metric in metrics]
@@ -112,7 +114,7 @@ def _figure(row: dict[str, Any], column: str, marks: list[tuple[str, bool, float
     text = f"<b>{value:.3g}</b>" if bold else f"{value:.3g}"
     text += "" if scaled is None or pd.isna(scaled) else f" ({scaled:.2f})"
     text += "".join(_mark(*mark) for mark in marks)
-    return text + _interval(row.get(f"{column}_low"), row.get(f"{column}_high"))
+    return text + _interval(row.get(f"{column}_low"), row.get(f"{column}_high"), value)
 
 
 def _mark(against: str, better: bool, p: float) -> str:
@@ -121,10 +123,12 @@ def _mark(against: str, better: bool, p: float) -> str:
     return f'<sup class="mark {colour}" title="{said}">{arrow}{against}</sup>'
 
 
-def _interval(low: float | None, high: float | None) -> str:
+def _interval(low: float | None, high: float | None, value: float) -> str:
+    """To as many places as the value's three digits have: narrower, and nothing that is sure is lost."""
     if low is None or high is None or pd.isna(low) or pd.isna(high):
         return ""
-    return f'<span class="interval">{low:.3g} to {high:.3g}</span>'
+    places = min(max(2 - math.floor(math.log10(abs(value))), 0), 6) if value else 2
+    return f'<span class="interval">{low:.{places}f} to {high:.{places}f}</span>'
 
 
 def _no_face(row: dict[str, Any], prefix: str) -> str:

@@ -16,7 +16,7 @@ _STYLE = """
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--sheet); color: var(--ink);
   font: 15px/1.55 system-ui, -apple-system, "Segoe UI", Roboto, "DejaVu Sans", sans-serif; }
-main { max-width: 1180px; margin: 0 auto; padding: 32px 20px 64px; } main.wide { max-width: 1380px; }
+main { max-width: 1180px; margin: 0 auto; padding: 32px 20px 64px; } main.wide { max-width: 1400px; }
 h1 { font-size: 28px; line-height: 1.2; margin: 0 0 6px; letter-spacing: -.01em; }
 h2 { font-size: 19px; margin: 0 0 4px; } h3 { font-size: 15px; margin: 18px 0 6px; }
 p { margin: 6px 0; } .soft { color: var(--soft); } .small { font-size: 13px; }
@@ -49,8 +49,10 @@ figure img { display: block; width: 112px; border-radius: 6px; margin-bottom: 3p
 .spark path { fill: none; vector-effect: non-scaling-stroke; stroke-linecap: round; stroke-linejoin: round; }
 .spark .line { stroke: var(--mark); stroke-width: 1.4; } .spark .marks { stroke: var(--line); stroke-width: 1; }
 details summary { cursor: pointer; color: var(--mark); }
-main.wide th, main.wide td { padding: 5px 7px; } main.wide th { white-space: normal; }
-main.wide td:first-child { white-space: normal; overflow-wrap: anywhere; min-width: 120px; }
+main.wide { padding: 28px 14px 64px; } main.wide section { padding: 18px 18px; }
+main.wide th, main.wide td { padding: 5px 6px; } main.wide th { white-space: normal; }
+main.wide td .interval { font-size: 10.5px; }
+main.wide td:first-child { white-space: normal; overflow-wrap: anywhere; min-width: 116px; }
 sup.mark { font-size: 10px; font-weight: 600; margin-left: 2px; font-style: normal; white-space: nowrap; }
 .charts.wide { grid-template-columns: repeat(auto-fill, minmax(min(560px, 100%), 1fr)); }
 .strips { table-layout: fixed; } .strips .face { display: block; margin: 1px auto 3px; max-width: 128px; }
@@ -87,16 +89,22 @@ def section(title: str, body: str, *, lead: str = "") -> str:
 
 
 def rows(header: Sequence[str], lines: Iterable[tuple[str, Sequence[str]]], *, text: Sequence[int] = ()) -> str:
-    """A table: `lines` are (class of the row, cells that are HTML already); columns in `text` read as prose."""
+    """A table: `lines` are (class of the row, cells that are HTML already); columns in `text` read as prose.
+
+    In a line of fewer cells than heads the last one, prose, reaches to the end.
+    """
 
     def kind(column: int) -> str:
         return ' class="text"' if column in text else ""
 
     head = "".join(f'<th scope="col"{kind(i)}>{html.escape(name)}</th>' for i, name in enumerate(header))
-    body = "".join(
-        f'<tr class="{mark}">' + "".join(f"<td{kind(i)}>{cell}</td>" for i, cell in enumerate(cells)) + "</tr>"
-        for mark, cells in lines
-    )
+
+    def line(cells: Sequence[str]) -> str:
+        short = len(header) - len(cells)
+        first = "".join(f"<td{kind(i)}>{cell}</td>" for i, cell in enumerate(cells[:-1] if short else cells))
+        return first + (f'<td class="text" colspan="{short + 1}">{cells[-1]}</td>' if short else "")
+
+    body = "".join(f'<tr class="{mark}">{line(cells)}</tr>' for mark, cells in lines)
     return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
 
 

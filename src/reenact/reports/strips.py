@@ -64,10 +64,9 @@ def _block(pairs: pd.DataFrame, samples: Mapping[str, pd.DataFrame]) -> str:
         for pair in pairs.iloc[:shown].to_dict("records")
     )
     more = f'<p class="soft small">{shown} of {len(pairs)} persons are shown.</p>' if len(pairs) > shown else ""
-    width = 130 + 84 * (len(heads) - 1)  # px that it needs at least
-    table = (
-        f'<table class="strips" style="min-width:{width}px"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
-    )
+    least, most = (130 + cell * (len(heads) - 1) for cell in (84, 176))  # px
+    style = f"min-width:{least}px;max-width:{most}px"
+    table = f'<table class="strips" style="{style}"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
     return f'<div class="scroll">{table}</div>{more}'
 
 
