@@ -1,7 +1,7 @@
 """The reader judge: one network, trained on drawn people nobody else has seen; see backbones/judge_reader.
 
-It reads what the tools can't, turned heads and pictures in which dlib finds nobody, and is twenty times as fast. It has
-never seen a photograph: on real faces it is worse than the tools (docs/evaluation.md has the figures).
+It reads what the tools can't, turned heads and pictures in which dlib finds nobody. It has never seen a photograph: on
+real faces its pitch and most of its action units are not to be trusted (docs/evaluation.md has the figures).
 """
 
 from collections.abc import Sequence

@@ -2,8 +2,8 @@
 
 It is not called `fid`: that name belongs to the 2048-d pool of the Inception network that the papers used (`fid.py`),
 whose weights are not part of this project, and figures of the two must never stand in one column. The reader here is
-the judge's recognition network (128-d): fixed, the same for every corpus. Below 129 pictures the covariances are
-singular and the distance is biased upwards: compare at equal N only, which is why N stands beside it.
+the judge's recognition network (by default dlib's, 128-d): fixed, the same for every corpus. Below 129 pictures the
+covariances are singular and the distance is biased upwards: compare at equal N only, which is why N stands beside it.
 """
 
 import numpy as np
@@ -20,7 +20,7 @@ def _features(views: Views) -> tuple[NDArray[np.floating], NDArray[np.floating]]
 FID_READER = Metric(
     id="fid_reader",
     title="FID (reader)",
-    definition="Frechet distance of the 128-d recognition descriptors of the generated and of the driving pictures",
+    definition="Frechet distance of the judge's recognition descriptors of the generated and of the driving pictures",
     citation="Heusel et al. 2017 with another network: not comparable with any published FID",
     direction="lower",
     unit="1",
