@@ -12,7 +12,7 @@ from reenact.backbones.judge_reader import models
 from reenact.backbones.judge_reader.drawing import FIRST_IDENTITY, Drawn, draw_clip, draw_people, together
 from reenact.backbones.judge_reader.making import make_reader, on_drawn
 from reenact.backbones.judge_reader.measuring import area, errors, same_other_auc
-from reenact.backbones.judge_reader.reading import FaceReading, judge_face_reader
+from reenact.backbones.judge_reader.reading import FaceReading, JudgeFaceReader, judge_face_reader
 from reenact.backbones.judge_reader.views import Square, cut_view, face_square
 from reenact.errors import BadInput, ReenactError, SettingsError
 from reenact.evaluation.feature_cache import FeatureCache
@@ -237,3 +237,21 @@ def test_train_reader_refuses_in_words(tmp_path: Path) -> None:
         make_reader(out=tmp_path / "a.safetensors", settings={"sampels": 8})
     with pytest.raises(BadInput, match=r"ends with \.safetensors"):
         make_reader(out=tmp_path / "a.pt", settings={})
+
+
+def test_train_reader_writes_a_file_that_reads_and_a_card_of_how_it_was_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, crops: np.ndarray
+) -> None:
+    monkeypatch.setattr("reenact.backbones.judge_reader.making.TEST_PERSONS", 1)
+    out = tmp_path / "mine.safetensors"
+    card = make_reader(out=out, settings={"persons": 2, "samples": 32, "batch": 16, "half": False}, cache=tmp_path)
+    assert models.read_card(out) == card
+    assert card["sha256"] == hash_file(out)
+    assert (card["identities"]["first"], card["identities"]["last"]) == (4_000_000, 4_000_001)
+    assert card["errors"]["by_yaw"]["all"]["pictures"] == 10
+    assert JudgeFaceReader(out).read(crops[:2]).landmarks.shape == (2, 68, 2)
+    further = make_reader(
+        out=tmp_path / "more.safetensors", settings={"persons": 2, "samples": 16, "batch": 16, "half": False},
+        cache=tmp_path, start=out,
+    )  # fmt: skip
+    assert further["started_from"]["sha256"] == card["sha256"]
