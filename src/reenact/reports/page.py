@@ -54,7 +54,8 @@ main.wide th, main.wide td { padding: 5px 6px; } main.wide th { white-space: nor
 main.wide td .interval { font-size: 10.5px; }
 main.wide td:first-child { white-space: normal; overflow-wrap: anywhere; min-width: 116px; }
 sup.mark { font-size: 10px; font-weight: 600; margin-left: 2px; font-style: normal; white-space: nowrap; }
-.charts.wide { grid-template-columns: repeat(auto-fill, minmax(min(560px, 100%), 1fr)); }
+main.wide .charts { grid-template-columns: repeat(auto-fill, minmax(min(400px, 100%), 1fr)); }
+main.wide .charts.wide { grid-template-columns: repeat(auto-fill, minmax(min(560px, 100%), 1fr)); }
 .strips { table-layout: fixed; } .strips .face { display: block; margin: 1px auto 3px; max-width: 128px; }
 main .strips th, main .strips td { text-align: center; vertical-align: top; white-space: normal; padding: 4px 3px; }
 .strips thead th { overflow-wrap: anywhere; } .strips th span { font-weight: 400; font-style: italic; }
