@@ -25,6 +25,7 @@ from reenact.faces.actions import ACTION_UNITS
 from reenact.faces.landmarks import CROP_CENTRE
 from reenact.faces.pose import rotation
 from reenact.faces.shape_model import IDENTITY_MODES, canonical, shape_model
+from reenact.reports.metric_check import check_html
 from reenact.systems.branch import Branch
 from test_protocols import Mover
 
@@ -187,10 +188,13 @@ def test_metrics_that_rank_as_the_truth_does_correlate_whichever_way_is_better()
     assert check["csim_source", "mse"] == pytest.approx(-1)
     ranks = [pd.Series(values).rank() for values in (-noisy, truth)]
     assert check["pose_angle", "ssim"] == pytest.approx(stats.pearsonr(*ranks)[0])
-    assert "+1.00" in check_markdown(rank_correlations(table))
+    check = rank_correlations(table)
+    for text in (check_markdown(check), check_html(check)):
+        assert "+1.00" in text
+        assert "over 12 rows" in text
 
 
 def test_three_rows_say_nothing_about_ranks():
     table = pd.DataFrame({"cross_ed": [1.0, 2.0, 3.0, np.nan], "crosstruth_mse": [1.0, 2.0, 3.0, 4.0]})
     assert rank_correlations(table).empty
-    assert check_markdown(rank_correlations(table)) == ""
+    assert check_markdown(rank_correlations(table)) == check_html(rank_correlations(table)) == ""

@@ -31,6 +31,7 @@ from reenact.reports.detection import LEAD, detection_html
 from reenact.reports.figures_table import differences_html, figures_html
 from reenact.reports.judges import judges_html
 from reenact.reports.magnitudes import history_of, magnitudes_html
+from reenact.reports.metric_check import CHECKED, check_html
 from reenact.reports.page import page, picture, section
 from reenact.reports.strips import reading, samples_of, strips_html
 
@@ -81,6 +82,7 @@ def write_report(path: Path, *, comparison: Comparison, context: Mapping[str, An
         section("Best, median and worst", cases_html(ordered, samples, rule), lead=_CASES),
         section("By bands", bands_html(read_bands(path.parent / "bands.parquet"), metric=str(rule.get("metric"))),
                 lead="Means with 95 % intervals; below, the share of pairs that could be judged."),
+        _checked(comparison),
         _detection(comparison),
         section("Loss magnitudes", magnitudes_html(ordered), lead=_MAGNITUDES),
         section("Loss curves", curves_html({entry.name: history_of(entry.training) for entry in entries}),
@@ -95,6 +97,11 @@ def write_report(path: Path, *, comparison: Comparison, context: Mapping[str, An
         section("Licences and use", _list((SYNTHETIC, *rights_of(statuses), *LICENCES))),
     ]  # fmt: skip
     write_text(path, page("Comparison of reenactment systems", "\n".join(filter(None, parts)), wide=True))
+
+
+def _checked(comparison: Comparison) -> str:
+    body = check_html(comparison.metric_check)
+    return section("Metrics without a truth", body, lead=CHECKED) if body else ""
 
 
 def _headline(comparison: Comparison) -> str:
