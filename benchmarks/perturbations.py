@@ -33,6 +33,7 @@ from reenact.rendering.scene import Stage
 
 Images = NDArray[np.uint8]
 SIDE, STEPS, SCALE = 64, 5, 1.7  # px of the pictures judged, steps, crop in sizes of the landmarks' box
+EQUAL = 0.0007  # mean squared error at which ways of spoiling are compared: a little less than an expression costs
 POSE = np.array([4.0, 12.0, 3.0])  # degrees: away from frontal, where PSIM is noise
 SHAPE = ("identity", "residual", "strength", "curve")
 KEPT = ("style", "seed", "moles", "glasses", "glasses_shape", "glasses_colour")  # there is no half of these
@@ -244,6 +245,26 @@ def _mean(values: Any) -> float | None:
     return float(known.mean()) if len(known) else None
 
 
+def at_equal_error(scores: pd.DataFrame, mse: float) -> pd.DataFrame:
+    """Metric x way: how much worse the mean is where a way has cost this mean squared error, between its steps.
+
+    So that a strong blur is not compared with a weak smile. NaN for a way that never costs as much.
+    """
+    from reenact.evaluation.metrics.catalogue import METRICS
+
+    means = scores.groupby(["way", "step"], sort=False).mean(numeric_only=True)
+    names = [name for name in means.columns if name in METRICS and name != "mse"]
+    changes = {}
+    for way in dict.fromkeys(scores["way"]):
+        course = means.loc[way]
+        signs = {name: 1.0 if METRICS[name].direction == "lower" else -1.0 for name in names}
+        changes[way] = {
+            name: signs[name] * (np.interp(mse, course["mse"], course[name], right=np.nan) - course[name].iloc[0])
+            for name in names
+        }
+    return pd.DataFrame(changes)
+
+
 def as_markdown(found: list[dict[str, Any]]) -> str:
     """A line per metric, a column per way: correlation and effect."""
     from reenact.evaluation.metrics.catalogue import METRICS
@@ -276,6 +297,7 @@ def main() -> None:
     for way in WAYS:
         print(f"{way}: {(DRAWN.get(way) or SPOILT[way])[1]}")
     print("\n" + as_markdown(found))
+    print(f"\nhow much worse at a mean squared error of {EQUAL}:\n{at_equal_error(scores, EQUAL).to_string()}")
     if chosen.out:
         means = scores.groupby(["way", "step"], sort=False).mean(numeric_only=True).drop(columns="clip").reset_index()
         courses = json.loads(means.to_json(orient="records"))
