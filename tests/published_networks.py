@@ -4,6 +4,7 @@ The attribute names make the keys, as in the files that pytorch-fid and torchvis
 of its own here, and every pooling is a module.
 """
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -128,6 +129,7 @@ class Inception(nn.Module):
         return x.mean(dim=(2, 3))
 
 
+@cache
 def an_inception() -> Inception:
     """Random weights whose maps neither fade nor grow, and statistics that are not those of a fresh layer."""
     torch.manual_seed(0)
