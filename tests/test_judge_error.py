@@ -14,7 +14,7 @@ from reenact.evaluation.judge import People, Reading
 from reenact.evaluation.judge_agreement import agreement, other_judge
 from reenact.evaluation.judge_error import Shown, area, error_of, judge_errors, measured, shown_frames, true_labels
 from reenact.evaluation.judge_tables import judges_markdown, judges_plain
-from reenact.evaluation.judges import Judges, Making
+from reenact.evaluation.judges import Judges, Making, make_judges
 from reenact.evaluation.pictures import Pictures
 from reenact.evaluation.scoring import Scored
 from reenact.evaluation.tools import ToolsJudge
@@ -195,3 +195,12 @@ def test_tables_and_pages_show_what_is_known_and_say_what_is_not():
         assert set(judges_plain(entries)["agreement"]) == {"one", "two"}
     assert judges_markdown([Entry(name="old", branch=None, status="trained")]) == ""
     assert "say nothing" in judges_html([])
+
+
+@pytest.mark.parametrize("name", ["tools", "synthetic"])
+def test_the_package_has_figures_of_its_judges_as_they_are(name):
+    """Fails when what a judge reads with has changed: run benchmarks/judges.py again."""
+    found = measured(make_judges(name, {}, Making()).default.card)
+    assert found is not None
+    assert found["rendered"]["frames"] >= 200
+    assert found["real"]["frames"] >= 50

@@ -1,6 +1,6 @@
 """How far two judges agree on a branch's generated pictures, beside how far they agree on real ones.
 
-A figure that rests on one judge's blind spot shows here: where two that share neither data nor method agree on real
+A figure that rests on one judge's blind spot shows here: where two of different build and training agree on real
 pictures and not on generated ones, at least one of them is misled by what the system draws. Neither has to be right.
 """
 

@@ -14,7 +14,7 @@ ERRORS_SAY = (
     "the truth, and angles are correlations."
 )
 AGREEMENT_SAY = (
-    "How far two judges agree that share neither data nor method: mean distance of landmarks in % of the outer eye "
+    "How far two judges of different build and training agree: mean distance of landmarks in % of the outer eye "
     "distance, correlations of angles, mean correlation of the 17 action units. Less agreement on a branch's pictures "
     "than on real ones means that one of them is misled by what is drawn there."
 )
