@@ -15,8 +15,8 @@ def clips():
 
 @pytest.fixture(scope="module")
 def worse(clips):
-    """Mean over people by way and step: 0, 3 and 5 of 5."""
-    return score(clips, WAYS, steps=(0, 3, 5)).groupby(["way", "step"]).mean(numeric_only=True)
+    """Mean over people by way and step: nothing, and all five steps at once."""
+    return score(clips, WAYS, steps=(0, 5)).groupby(["way", "step"]).mean(numeric_only=True)
 
 
 def test_the_same_scene_is_the_same_picture_and_a_blend_of_nothing_the_same_person(clips):
@@ -26,32 +26,29 @@ def test_the_same_scene_is_the_same_picture_and_a_blend_of_nothing_the_same_pers
     assert same.plain() == clip.scene.person.plain()
 
 
-def test_blur_costs_ssim_at_every_step(worse):
+def test_blur_costs_ssim(worse):
     values = worse.loc["blur"]["ssim"]
     assert values[0] == 1.0
-    assert values[3] < 0.95
-    assert values[5] < values[3] - 0.02
+    assert values[5] < 0.85
 
 
 def test_another_identity_costs_similarity_to_the_true_person(worse):
     values = worse.loc["identity"]["csim_truth"]
     assert values[0] == pytest.approx(1.0)
     lost = 1.0 - values
-    assert lost[5] > 1.25 * lost[3] > 0
     assert lost[5] > 2 * (1.0 - worse.loc["shift"]["csim_truth"][5])
 
 
 def test_a_turn_of_20_degrees_is_a_mean_angle_of_about_7(worse):
     values = worse.loc["pose"]["pose_angle"]
     assert values[5] == pytest.approx(20 / 3, rel=0.35)
-    assert values[3] == pytest.approx(12 / 3, rel=0.45)
     assert worse.loc["pose"]["psim"][5] < 0.5
     assert max(worse.loc[way]["pose_angle"][5] for way in ("blur", "shift", "expression")) < 0.6 * values[5]
 
 
 def test_an_expression_is_far_in_action_units_and_a_shift_is_not(worse):
     values = worse.loc["expression"]["ed"]
-    assert values[5] > values[3] > 0
+    assert values[0] == 0
     assert values[5] > 1.5 * worse.loc["shift"]["ed"][5]
 
 
