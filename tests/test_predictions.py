@@ -132,11 +132,12 @@ def test_everything_that_is_wrong_is_counted_and_named_and_in_no_figure(project,
     lost = faces[(faces["row"] == "warp") & ~faces["drawn"]]
     assert set(lost["pair"]) == set(names[:5])
     assert lost["mse"].isna().all()
+    assert "not_finite" not in {alarm["name"] for alarm in record["alarms"]}  # nobody trained here
     said = "\n".join(result.notes)
     assert f"there is no such file ({names[0]})" in said
     assert f"{names[2]} (48x48)" in said
     assert "1 files belong to no pair and were left aside (stranger.png)" in said
-    assert "5 pictures are missing or not finite and in no figure (5 of test self)" in said
+    assert "pictures that are missing or not finite stand in no figure: 5 of test self" in said
 
 
 def test_another_size_is_taken_only_when_that_is_asked_for(project, folder, drawn, few, tmp_path):

@@ -59,7 +59,7 @@ def _no_face(row: pd.Series, prefix: str) -> str:
     missed, pairs, undrawn = (int(count) for count in counts if count is not None)
     if undrawn == pairs:
         return ""
-    return f"{missed} of {pairs - undrawn}" + (f", {undrawn} not finite" if undrawn else "")
+    return f"{missed} of {pairs - undrawn}" + (f", {undrawn} not drawn" if undrawn else "")
 
 
 def _line(cells: Sequence[str]) -> str:

@@ -54,7 +54,7 @@ def _lost(row: str, groups: Sequence[Scored]) -> list[str]:
     if not lost:
         return []
     said = ", ".join(f"{count} of {name}" for name, count in lost.items())
-    return [f"{row}: {sum(lost.values())} pictures are missing or not finite and in no figure ({said})"]
+    return [f"{row}: pictures that are missing or not finite stand in no figure: {said}"]
 
 
 def _colours(row: str, groups: Sequence[Scored]) -> list[str]:

@@ -44,6 +44,7 @@ def score_predictions(request: Request, *, source: Path, name: str, out: Path, r
     Raises BadInput where no picture can be used; whatever else is wrong is counted, and said in the record and in the
     result's notes.
     """
+    from reenact.alarms.not_finite import NOT_FINITE
     from reenact.atomic import write_json
     from reenact.evaluation.alarms import verdicts
     from reenact.evaluation.data_facts import data_facts
@@ -60,10 +61,12 @@ def score_predictions(request: Request, *, source: Path, name: str, out: Path, r
     judges = judges_of(settings, request.runtime)
     scored = score(rows_of(pictures, [(name, given.row)]), pairs, pictures, judges)
     record = given.record()
+    # A missing picture is no training gone wrong; the record says what is missing.
+    alarms = [one.plain() for one in verdicts(scored, name, settings.alarms) if one.name != NOT_FINITE.name]
     facts = {
         "branch": name, "kind": "prediction", "image_size": pictures.size, "pair_seed": seed,
         "model": {"sha256": given.sha256(), "features": None}, "predictions": {"folder": str(source), **record},
-        "alarms": [verdict.plain() for verdict in verdicts(scored, name, settings.alarms)],
+        "alarms": alarms,
         **judge_facts(scored[name], pairs, pictures.corpus, request.root / "videos", size=pictures.size, judges=judges,
                       default=settings.judge, judge_size=settings.judge_size, most=settings.agreement),
     }  # fmt: skip
