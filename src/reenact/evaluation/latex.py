@@ -8,7 +8,7 @@ import pandas as pd
 
 from reenact.evaluation.markdown import TITLES
 from reenact.evaluation.metrics.metric import Metric
-from reenact.evaluation.table import best_row, columns_of
+from reenact.evaluation.table import best_row, columns_of, shown_rows
 
 _SPECIAL = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"} | {
     sign: "\\" + sign for sign in "&%$#_{}"
@@ -35,7 +35,7 @@ def _block(table: pd.DataFrame, prefix: str, title: str, metrics: list[Metric]) 
     heads = " & ".join(["", *(f"{escaped(m.title)} {arrows[m.direction]}" for m in metrics)])
     best = {m.id: best_row(table, f"{prefix}_{m.id}", m) for m in metrics}
     lines: list[str] = []
-    for row in table.to_dict("records"):
+    for row in shown_rows(table, prefix).to_dict("records"):
         cells = [_cell(row, f"{prefix}_{m.id}", bold=best[m.id] == row["row"]) for m in metrics]
         if row["kind"] == "branch" and lines and r"\midrule" not in lines:  # after the references
             lines.append(r"\midrule")

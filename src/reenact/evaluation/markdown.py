@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from reenact.evaluation.scaled import SCALED
-from reenact.evaluation.table import SCORED, columns_of
+from reenact.evaluation.table import SCORED, columns_of, shown_rows
 
 TITLES = {
     "self": "Self-reenactment",
@@ -26,7 +26,7 @@ def to_markdown(table: pd.DataFrame, *, winner: str | None, notes: Sequence[str]
             continue
         heads = [f"{m.title} {'↓' if m.direction == 'lower' else '↑'}" for m in metrics]
         lines = [_line(["", *heads, "no face"]), _line(["---"] * (len(heads) + 2))]
-        for _, row in table.iterrows():
+        for _, row in shown_rows(table, prefix).iterrows():
             name = f"**{row['row']}** (chosen)" if row["row"] == winner else str(row["row"])
             cells = [_cell(row, f"{prefix}_{m.id}") for m in metrics]
             if row["status"] not in SCORED:

@@ -134,6 +134,12 @@ def _versus(
     ]  # fmt: skip
 
 
+def shown_rows(table: pd.DataFrame, prefix: str) -> pd.DataFrame:
+    """The rows of one block of the table: without those of other landmarks where they have no figure."""
+    columns = [name for name in (f"{prefix}_{metric}" for metric in METRICS) if name in table]
+    return table[(table["status"] != LANDMARKS) | table[columns].notna().any(axis=1)]
+
+
 def best_row(table: pd.DataFrame, column: str, metric: Metric) -> str | None:
     """Name of the branch with the best figure; None where there is nothing to be better than."""
     known = table[(table["status"] == "trained") & table[column].notna()]

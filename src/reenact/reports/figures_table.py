@@ -10,7 +10,7 @@ import pandas as pd
 from reenact.evaluation.metrics.catalogue import METRICS
 from reenact.evaluation.scaled import SCALED
 from reenact.evaluation.summary import COPY_SOURCE
-from reenact.evaluation.table import SCORED, best_row
+from reenact.evaluation.table import SCORED, best_row, shown_rows
 from reenact.reports.page import rows
 
 SURE = 0.05  # of the corrected p
@@ -90,7 +90,7 @@ def _block(
     metrics = [m for m in METRICS.values() if f"{prefix}_{m.id}" in table and table[f"{prefix}_{m.id}"].notna().any()]
     best = {metric.id: best_row(table, f"{prefix}_{metric.id}", metric) for metric in metrics}
     lines = []
-    for row in _dicts(table):
+    for row in _dicts(shown_rows(table, prefix)):
         name, status = str(row["row"]), str(row["status"])
         cells = [html.escape(name) + (' <span class="pill good">chosen</span>' if name == winner else "")]
         if status in SCORED:
