@@ -79,6 +79,10 @@ def test_a_leak_is_counted_beyond_what_real_pictures_of_the_person_show():
     assert identity_leak(source, driver, driver, turned) == pytest.approx(1)
     assert identity_leak(source, driver, turned, turned) == pytest.approx(0, abs=1e-6)
     assert identity_leak(source, driver, turned) == pytest.approx(0.25, abs=1e-5)
+    # What is taken off is of the pairs that the output could be read on.
+    turned[25:] = source[25:] - 3.0 * (driver - source)[25:]
+    read = np.where(np.arange(50)[:, None] < 25, driver, np.nan)
+    assert identity_leak(source, driver, (read + source) / 2, turned) == pytest.approx(1 / 3, abs=1e-5)
 
 
 def test_the_worst_mask_is_named():

@@ -236,6 +236,16 @@ def test_figures_of_other_pairs_are_refused(two):
     assert "another list of pairs than cgan-full-0" in entry.reason
 
 
+def test_figures_of_other_clips_by_the_same_names_are_refused(two):
+    path = two / OTHER.name / "evaluate" / "faces.parquet"
+    faces = read_table(path, kind="scores")
+    for change, status in ((1.001, "trained"), (1.05, "not comparable")):
+        write_table(path, faces.assign(mse=faces["mse"] * change), kind="scores")
+        entry = collect(two, [FULL, OTHER])[1]
+        assert entry.status == status
+    assert "another corpus behind pairs of the same names than cgan-full-0" in entry.reason
+
+
 def entry(branch, value, n=10, kind="unseen", metric="ssim"):
     result = {"row": branch.name, "split": "val", "protocol": "self", "metric": metric, "identities": kind,
               "value": value, "n": n, "pairs": 10}  # fmt: skip

@@ -169,6 +169,17 @@ def test_bands_tell_figures_at_large_turns_and_how_many_could_be_judged():
     assert {"ours", "copy source"} == set(table["row"])
 
 
+def test_a_band_in_which_the_copy_could_be_judged_nowhere_has_no_figure_but_the_share():
+    faces = made_faces()
+    turned = faces["driving_yaw"].abs() > 60
+    # In one picture of the band, and in none: the figure must not jump from one pair to all of the row's own.
+    for lost, n in ((turned & (faces["pair"] != "20"), 1), (turned, 0)):
+        known = faces.assign(pose_angle=faces["pose_angle"].mask(lost & (faces["row"] == "copy source")))
+        table = bands([entry(known)], split="test", repeats=20, seed=0)
+        own = table[(table["row"] == "ours") & (table["metric"] == "pose_angle")].set_index("band").loc["over 60"]
+        assert (own["n"], own["judged"], own["pairs"]) == (n, 0.5, 10)
+
+
 def test_what_an_older_evaluation_does_not_know_is_left_out():
     faces = made_faces().drop(columns=["driving_yaw", "shape_band"])
     faces = faces[faces["row"] != "ours (4 shots)"]

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from reenact.cli.evaluate import _row, evaluate
 from reenact.config import Runtime
 from reenact.corpus.corpus import Corpus
 from reenact.corpus.tables import read_table
@@ -261,6 +262,12 @@ def test_what_has_no_one_meaning_is_refused(values, reason):
     assert refused.reason == ("another size" if values.shape[0] != values.shape[1] else reason)
 
 
+@pytest.mark.parametrize("name", ["a.npy", "a.png"])
+def test_an_empty_file_is_refused_like_any_that_cannot_be_read(name, tmp_path):
+    (tmp_path / name).write_bytes(b"")
+    assert read_picture(tmp_path / name, size=8, resize=False) == Refused("unreadable")
+
+
 def test_files_keep_their_channel_order(tmp_path):
     picture = np.zeros((8, 8, 3), np.uint8)
     picture[..., 0], picture[..., 2] = 200, 30
@@ -307,8 +314,12 @@ def test_without_a_scored_branch_the_list_is_drawn_as_its_own_would_be(project, 
     assert pd.read_csv(tmp_path / "export" / "pairs.csv")["pair"].tolist() == pairs["pair"].tolist()
 
 
-def test_the_command_takes_one_of_three():
-    from reenact.cli.evaluate import evaluate
+@pytest.mark.parametrize("name", ["", ".", "a/b", "copy source"])
+def test_a_row_needs_a_name_that_can_be_a_folder_of_its_own(name):
+    with pytest.raises(SettingsError, match="a row of its own needs a name"):
+        _row(name)
 
+
+def test_the_command_takes_one_of_three():
     with pytest.raises(SettingsError, match="give one of --branch NAME, --predictions FOLDER and --export FOLDER"):
         evaluate(branch="cgan-full-0", predictions="x")

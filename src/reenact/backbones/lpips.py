@@ -69,7 +69,7 @@ class Lpips:
 
     @torch.no_grad()
     def distances(self, a: Tensor, b: Tensor) -> Tensor:
-        """(B, H, W, 3) uint8 RGB, twice -> (B,) float32. Pictures below 35 px leave a layer without a pixel.
+        """(B, H, W, 3) uint8 RGB, twice -> (B,) float32. Pictures below 31 px leave a layer without a pixel.
 
         d = sum_k mean_xy w_k . (f_k(a) - f_k(b))^2, f_k the k-th ReLU's maps, of unit length at every place
         """

@@ -53,7 +53,7 @@ def evaluate(
         if export:
             _say(stage.export(request, out=export), export)
         elif predictions:
-            row = _row(name or predictions.stem)
+            row = _row(name or predictions.resolve().stem)
             folder = out / "predictions" / row
             done = stage.score_predictions(request, source=predictions, name=row, out=folder, resize=resize)
             _say(done, folder)
@@ -63,7 +63,7 @@ def _row(name: str) -> str:
     """A name that can stand in a table and be a folder."""
     from reenact.evaluation.summary import REFERENCES
 
-    if name in REFERENCES or "/" in name or name.startswith(".") or not name.isprintable():
+    if not name or name in REFERENCES or "/" in name or name.startswith(".") or not name.isprintable():
         raise SettingsError(f'--name "{name}": a row of its own needs a name without "/", for example warp.')
     return name
 

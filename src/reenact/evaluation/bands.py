@@ -58,7 +58,9 @@ def _records(
                     own = inside.loc[inside["row"] == row, metric.id]
                     if own.empty or not group.loc[group["row"] == row, metric.id].notna().any():
                         continue  # says nothing of this row: a reference without truth
-                    values = judged_values(inside, metric.id, row)
+                    # Over the whole protocol: what could be judged on no pair of a band still has to be, to be in it.
+                    values = judged_values(group, metric.id, row)
+                    values = values[values.index.isin(inside["pair"])]
                     people = identities_of(inside, values.index)
                     mean = bootstrap_mean(values.to_numpy(dtype=float), people, repeats=repeats, seed=seed)
                     yield {

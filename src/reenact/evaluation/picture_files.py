@@ -71,7 +71,7 @@ def _decoded(path: Path) -> NDArray[Any] | None:
         if path.suffix.lower() == ".npy":
             return np.asarray(np.load(path, allow_pickle=False))
         decoded = cv2.imdecode(np.frombuffer(path.read_bytes(), dtype=np.uint8), cv2.IMREAD_UNCHANGED)
-    except (OSError, ValueError, cv2.error):
+    except (OSError, EOFError, ValueError, cv2.error):
         return None
     if decoded is None:
         return None
