@@ -1,11 +1,11 @@
 """What each metric reacts to: pictures spoilt in one way, step by step, drawn again from their scenes.
 
-    python benchmarks/perturbations.py [--people 6] [--frames 3] [--out FILE.json]
+    python benchmarks/perturbations.py [--people 6] [--frames 3] [--judge tools] [--out FILE.json]
 
 The true picture is a frame of a rendered clip, cropped to 64 px as the demo crops. What is scored in place of a
 system's picture is the same frame spoilt: blurred, or drawn with another person's looks or face shape, another pose,
 another expression, elsewhere in the picture, trembling or flickering; five steps of each. Source is another frame of
-the clip, driver the truth. Metrics are those of the table, read by the tools judge, which is told the true face shape.
+the clip, driver the truth. Metrics are those of the table, read by the named judge, which is told the true face shape.
 
 Per metric and way of spoiling: Spearman's correlation of step and value, positive where the metric gets worse, mean
 over people; and the effect, how much worse the metric is at the last step, in standard deviations of such changes
@@ -167,14 +167,14 @@ def spoilt(clip: Clip, truth: Images, way: str, step: int) -> Images:
     return SPOILT[way][0](truth, share) if way in SPOILT else draw(clip, DRAWN[way][0](clip, share), clip.numbers)
 
 
-def score(clips: list[Clip], ways: tuple[str, ...], judges: Any = None, steps: tuple[int, ...] = ()) -> pd.DataFrame:
+def score(clips: list[Clip], ways: tuple[str, ...], judge: str = "tools", steps: tuple[int, ...] = ()) -> pd.DataFrame:
     """A line per way, step and clip: the mean of every per-pair metric over its frames; sets over all clips."""
     from reenact.evaluation.judge import People, Reading
     from reenact.evaluation.judges import Making, make_judges
     from reenact.evaluation.metrics.catalogue import METRICS
     from reenact.evaluation.scoring import Scored
 
-    judges = judges or make_judges("tools", {}, Making())
+    judges = make_judges(judge, {}, Making())
     metrics = [metric for metric in METRICS.values() if judges.can_read(metric)]
     frames = len(clips[0].numbers)
     owner = np.repeat(np.arange(len(clips)), frames)
@@ -289,10 +289,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--people", type=int, default=6)
     parser.add_argument("--frames", type=int, default=3, help="of each, on end; jitter needs three")
+    parser.add_argument("--judge", default="tools")
     parser.add_argument("--out", type=Path)
     chosen = parser.parse_args()
     cv2.setNumThreads(1)
-    scores = score(make_clips(chosen.people, chosen.frames), WAYS)
+    scores = score(make_clips(chosen.people, chosen.frames), WAYS, chosen.judge)
     found = reactions(scores)
     for way in WAYS:
         print(f"{way}: {(DRAWN.get(way) or SPOILT[way])[1]}")

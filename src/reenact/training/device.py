@@ -1,13 +1,16 @@
 """The machine a training runs on: device, precision, threads, and the same bits every time."""
 
 import os
+from typing import TYPE_CHECKING
 
 import cv2
 import torch
-from lightning_fabric import Fabric
 
 from reenact.config import Runtime
 from reenact.errors import SettingsError
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 
 def device_of(runtime: Runtime) -> torch.device:
@@ -20,11 +23,13 @@ def device_of(runtime: Runtime) -> torch.device:
     return device
 
 
-def make_fabric(runtime: Runtime) -> Fabric:
+def make_fabric(runtime: Runtime) -> "Fabric":
     """A launched Fabric, with this process set to deterministic algorithms and `runtime.threads`.
 
     One process, or one of several where `torchrun` started us.
     """
+    from lightning_fabric import Fabric  # two seconds to import, and who only asks for the device doesn't need it
+
     device = device_of(runtime)
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS is deterministic only with it
     torch.use_deterministic_algorithms(True, warn_only=device.type != "cpu")
