@@ -321,6 +321,7 @@ def test_another_methods_pictures_are_a_row_that_can_not_win(two, tmp_path, repo
     assert table.index[table["chosen"]].tolist() == [FULL.name]
     versus = read_table(tmp_path / "out" / "differences.parquet", kind="differences")
     assert set(versus[versus["row"] == "warp"]["against"]) == {"copy source"}
+    assert [entry.name for entry in collect(two, [], [folders[0], tmp_path / "b" / ".." / "a"])] == ["warp"]
     only = [collect(two, [], [folders[0]])[0]]
     assert choose(only, ChooseSettings())[1] is None
 

@@ -2,17 +2,19 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pandas as pd
 import pytest
 
-from reenact.cli.evaluate import _row, evaluate
+from reenact.cli.evaluate import _named_after, _row, evaluate
 from reenact.config import Runtime
 from reenact.corpus.corpus import Corpus
 from reenact.corpus.tables import read_table
 from reenact.errors import BadInput, SettingsError
+from reenact.evaluation.notes import ONE_IDENTITY, ONE_JUDGED, _alone
 from reenact.evaluation.pair_files import write_pairs
 from reenact.evaluation.picture_files import Refused, Taken, as_rgb, read_picture
 from reenact.evaluation.pictures import Pictures
@@ -116,7 +118,7 @@ def test_everything_that_is_wrong_is_counted_and_named_and_in_no_figure(project,
     (folder / f"{names[0]}.png").unlink()
     (folder / f"{names[1]}.png").write_bytes(b"no picture")
     save(folder / f"{names[2]}.png", cv2.resize(drawn[names[2]], (48, 48)))
-    save(folder / f"{names[3]}.jpg", drawn[names[3]])
+    save(folder / "z" / f"{names[3]}.png", drawn[names[3]])
     (folder / f"{names[4]}.png").unlink()
     np.save(folder / f"{names[4]}.npy", np.full((32, 32, 3), np.nan))
     save(folder / "stranger.png", drawn[names[0]])
@@ -137,6 +139,7 @@ def test_everything_that_is_wrong_is_counted_and_named_and_in_no_figure(project,
     said = "\n".join(result.notes)
     assert f"there is no such file ({names[0]})" in said
     assert f"{names[2]} (48x48)" in said
+    assert f"({names[3]}: {names[3]}.png, z/{names[3]}.png)" in said
     assert "1 files belong to no pair and were left aside (stranger.png)" in said
     assert "pictures that are missing or not finite stand in no figure: 5 of test self" in said
 
@@ -314,12 +317,37 @@ def test_without_a_scored_branch_the_list_is_drawn_as_its_own_would_be(project, 
     assert pd.read_csv(tmp_path / "export" / "pairs.csv")["pair"].tolist() == pairs["pair"].tolist()
 
 
-@pytest.mark.parametrize("name", ["", ".", "a/b", "copy source"])
-def test_a_row_needs_a_name_that_can_be_a_folder_of_its_own(name):
-    with pytest.raises(SettingsError, match="a row of its own needs a name"):
-        _row(name)
-
-
 def test_the_command_takes_one_of_three():
     with pytest.raises(SettingsError, match="give one of --branch NAME, --predictions FOLDER and --export FOLDER"):
         evaluate(branch="cgan-full-0", predictions="x")
+
+
+def test_a_row_is_named_after_its_whole_folder_and_never_like_another_row(tmp_path, monkeypatch):
+    (tmp_path / "warp.v2").mkdir()
+    (tmp_path / "warp.mp4").touch()
+    assert _named_after(tmp_path / "warp.v2") == "warp.v2"
+    assert _named_after(tmp_path / "warp.mp4") == "warp"
+    monkeypatch.chdir(tmp_path / "warp.v2")
+    assert _named_after(Path()) == "warp.v2"
+    assert [_row(name) for name in ("warp.v2", "Größe 1+2_b-c")] == ["warp.v2", "Größe 1+2_b-c"]
+    with pytest.raises(SettingsError, match="a row of every table"):
+        _row("copy source")
+    for name in ("", ".", "a/b", "a|b", "..", "cgan-full-0 (retargeted landmarks)", "a\nb", "a "):
+        with pytest.raises(SettingsError, match="letters, digits"):
+            _row(name)
+
+
+def figure(metric, people):
+    return {"split": "test", "protocol": "self", "row": "warp", "metric": metric, "n": 3, "people": people}
+
+
+@pytest.mark.parametrize(
+    ("results", "said"),
+    [
+        ([figure("mse", 2), figure("ed", 2)], {}),
+        ([figure("mse", 1), figure("ed", 1)], {ONE_IDENTITY: ["test self"]}),
+        ([figure("mse", 2), figure("ed", 1)], {ONE_JUDGED: ["test self"]}),
+    ],
+)
+def test_few_people_and_few_found_faces_are_told_apart(results, said):
+    assert _alone("warp", results) == said

@@ -1,5 +1,6 @@
 """`reenact evaluate`: score a branch, hand the pairs out, or score another method's pictures of them."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -53,18 +54,29 @@ def evaluate(
         if export:
             _say(stage.export(request, out=export), export)
         elif predictions:
-            row = _row(name or predictions.resolve().stem)
+            row = _row(name or _named_after(predictions))
             folder = out / "predictions" / row
             done = stage.score_predictions(request, source=predictions, name=row, out=folder, resize=resize)
             _say(done, folder)
 
 
+def _named_after(predictions: Path) -> str:
+    """The folder's whole name, since warp.v1 and warp.v2 are two methods; a video's without its ending."""
+    place = predictions.resolve()
+    return place.stem if place.is_file() else place.name
+
+
 def _row(name: str) -> str:
-    """A name that can stand in a table and be a folder."""
+    """A name that can stand in a table and be a folder, and that is no other row's."""
     from reenact.evaluation.summary import REFERENCES
 
-    if not name or name in REFERENCES or "/" in name or name.startswith(".") or not name.isprintable():
-        raise SettingsError(f'--name "{name}": a row of its own needs a name without "/", for example warp.')
+    if name in REFERENCES:
+        raise SettingsError(f'--name "{name}": this is a row of every table. Choose another, for example warp.')
+    if not re.fullmatch(r"\w[\w .+-]*", name) or name != name.strip():  # brackets are those of systems' further rows
+        raise SettingsError(
+            f'--name "{name}": the name of a row has letters, digits, spaces and . _ + - only and begins with a letter '
+            "or digit, for example warp."
+        )
     return name
 
 

@@ -50,7 +50,7 @@ def collect(branches: Path, expected: Sequence[Branch], predictions: Sequence[Pa
     What can't be read is missing, the others are compared.
     """
     entries = [entry_of(branches / branch.name, branch) for branch in expected]
-    for folder in predictions:
+    for folder in {folder.resolve(): folder for folder in predictions}.values():  # given twice is one row
         entries.append(_prediction(folder, {entry.name for entry in entries}))
     return comparable(entries)
 

@@ -13,6 +13,8 @@ SINGLE_PICTURES = (
     "as errors"
 )
 OFFICIAL = "test pairs are of the data set's own test list"
+ONE_IDENTITY = "pairs of one identity only, no interval is possible"
+ONE_JUDGED = "faces of one identity only could be judged, figures that are read from faces have no interval"
 SPLITS = ("val", "test")
 
 
@@ -24,9 +26,7 @@ def notes_on(
     if _official(pairs):
         notes.append(OFFICIAL)
     notes += [f"no pairs of the {split} split" for split in SPLITS if not (pairs["split"] == split).any()]
-    alone = _alone(row, results)
-    if alone:
-        notes.append(f"{', '.join(alone)}: pairs of one identity only, no interval is possible")
+    notes += [f"{', '.join(places)}: {what}" for what, places in _alone(row, results).items()]
     return notes + _lost(row, groups) + _colours(row, groups)
 
 
@@ -41,10 +41,18 @@ def _official(pairs: pd.DataFrame) -> bool:
     return "split_by" in own and len(own) > 0 and bool((own["split_by"] == "official").all())
 
 
-def _alone(row: str, results: Iterable[Mapping[str, Any]]) -> list[str]:
-    """Split and protocol of figures without an interval."""
-    found = (f"{r['split']} {r['protocol']}" for r in results if r["row"] == row and r["n"] and r["people"] < 2)
-    return list(dict.fromkeys(found))
+def _alone(row: str, results: Iterable[Mapping[str, Any]]) -> dict[str, list[str]]:
+    """What is to be said of figures without an interval: of which splits and protocols."""
+    sure: dict[str, list[bool]] = {}
+    for r in results:
+        if r["row"] == row and r["n"]:
+            sure.setdefault(f"{r['split']} {r['protocol']}", []).append(r["people"] >= 2)
+    return {
+        said: places for said, places in (
+            (ONE_IDENTITY, [place for place, each in sure.items() if not any(each)]),
+            (ONE_JUDGED, [place for place, each in sure.items() if any(each) and not all(each)]),
+        ) if places
+    }  # fmt: skip
 
 
 def _lost(row: str, groups: Sequence[Scored]) -> list[str]:

@@ -60,9 +60,9 @@ class Predictions:
         missing = [p for p in self.pairs if p not in self.matched.places and p not in self.matched.duplicates]
         troubles: dict[str, list[str]] = {
             "missing": missing,
-            "several files": [f"{pair}: {', '.join(f.name for f in files)}"
+            "several files": [f"{pair}: {', '.join(map(self._inside, files))}"
                               for pair, files in self.matched.duplicates.items()],
-            "extra files": [str(file.relative_to(self.source)) for file in self.matched.extra],
+            "extra files": [self._inside(file) for file in self.matched.extra],
         }  # fmt: skip
         for pair, refused in self.refused.items():
             said = f"{pair} ({refused.detail})" if refused.detail else pair
@@ -76,6 +76,9 @@ class Predictions:
             "changes": dict(sorted(changes.items())),
             "videos": len(videos),
         }
+
+    def _inside(self, file: Path) -> str:
+        return str(file.relative_to(self.source))
 
     def _all_refused(self) -> str:
         reasons = Counter(refused.reason for refused in self.refused.values())
