@@ -38,6 +38,12 @@ def runs(scored, tmp_path):
     return tmp_path
 
 
+@pytest.fixture
+def without_page(monkeypatch):
+    """Drawing the page takes seconds: one test has it drawn."""
+    monkeypatch.setattr("reenact.reports.comparison.write_report", lambda path, **_: path.write_text("<html></html>"))
+
+
 def names(entries):
     return [entry.name for entry in entries]
 
@@ -75,6 +81,7 @@ def test_an_evaluation_without_its_branch_is_a_row_all_the_same(runs):
     assert (entry.name, entry.kind, entry.status) == (FULL, "branch", "trained")
 
 
+@pytest.mark.usefixtures("without_page")
 def test_another_methods_evaluation_is_a_prediction_that_cannot_win(runs):
     shutil.copytree(runs / "monday" / "branches" / FULL / "evaluate", runs / "theirs-v2-1")
     path = runs / "theirs-v2-1" / "metrics.json"
@@ -95,7 +102,8 @@ def test_another_methods_evaluation_is_a_prediction_that_cannot_win(runs):
     assert comparison.table.set_index("row").at["theirs-v2-1", "self_pose_angle"] > 0
 
 
-def test_a_row_of_other_pairs_is_refused_in_a_sentence_and_the_rest_is_compared(runs, monkeypatch):
+@pytest.mark.usefixtures("without_page")
+def test_a_row_of_other_pairs_is_refused_in_a_sentence_and_the_rest_is_compared(runs):
     path = runs / "tuesday" / "out" / "branches" / FULL / "evaluate" / "metrics.json"
     record = json.loads(path.read_text())
     record["pairs_sha256"]["test"] = "other"
@@ -116,6 +124,7 @@ def test_a_folder_without_evaluations_is_an_error_that_says_what_was_expected(tm
         gather([str(tmp_path / "nowhere")])
 
 
+@pytest.mark.usefixtures("without_page")
 def test_the_long_form_and_dvcs_files_hold_the_tables_figures(runs):
     out = runs / "out"
     compare_entries(gather([str(runs / "monday")]), out=out, settings=CompareSettings(bootstrap=20))
@@ -139,6 +148,7 @@ def test_the_long_form_and_dvcs_files_hold_the_tables_figures(runs):
     assert bars.at[OTHER, "value"] == pytest.approx(table.at[OTHER, "self_pose_angle"])
 
 
+@pytest.mark.usefixtures("without_page")
 def test_a_comparison_is_one_run_of_mlflow_however_often_it_is_made(runs, tmp_path, monkeypatch):
     for name in ("MLFLOW_TRACKING_URI", "MLFLOW_RUN_ID"):
         monkeypatch.delenv(name, raising=False)

@@ -14,6 +14,7 @@ import pytest
 from reenact.corpus.tables import write_table
 from reenact.evaluation.assemble import Comparison
 from reenact.evaluation.collect import Entry
+from reenact.evaluation.further_names import RETARGETED, further
 from reenact.faces.landmarks import GROUPS
 from reenact.reports.comparison import write_report
 from reenact.reports.figures_table import figures_html, significant
@@ -255,8 +256,10 @@ def test_marks_stand_at_figures_that_a_corrected_test_tells_apart():
         {**against_full, "column": "cross_mse", "p_holm": 0.051},
         {**against_full, "column": "cross_ssim", "metric": "ssim", "p_holm": np.nan},
     ]
-    found = significant(pd.DataFrame(lines))
+    driven = {**DIFFERENCE, "row": further(OTHER.name, RETARGETED), "against": OTHER.name}
+    found = significant(pd.DataFrame([*lines, driven]))
     assert found == {
+        (driven["row"], "self_mse"): [("o", True, 0.004)],
         (GOOD.name, "self_mse"): [("c", True, 0.004)],
         (OTHER.name, "self_mse"): [("f", False, 0.004)],
         (OTHER.name, "self_ssim"): [("f", True, 0.049)],

@@ -28,6 +28,11 @@ def landmark_rows(name: str, rows: Iterable[str]) -> list[str]:
     return [row for row in (further(name, RAW), further(name, RETARGETED)) if row in known]
 
 
+def is_driven(row: str, own: str) -> bool:
+    """Whether a row is another one's system with other landmarks."""
+    return row in (further(own, RAW), further(own, RETARGETED))
+
+
 def shot_rows(name: str, rows: Iterable[str]) -> dict[int, str]:
     """Number of source pictures -> row, in their order."""
     found = {}

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from reenact.evaluation.further_names import is_driven
 from reenact.evaluation.metrics.catalogue import METRICS
 from reenact.evaluation.scaled import SCALED
 from reenact.evaluation.summary import COPY_SOURCE
@@ -14,6 +15,7 @@ from reenact.evaluation.table import SCORED, best_row, shown_rows
 from reenact.reports.page import rows
 
 SURE = 0.05  # of the corrected p
+_AGAINST = {"c": "copy source", "f": "full", "o": "with the driver's own landmarks"}
 TITLES = {
     "self": "Self-reenactment of unseen identities",
     "cross": "Cross-reenactment of unseen identities",
@@ -25,9 +27,10 @@ TITLES = {
 
 
 LEGEND = (
-    "Marks: ▲ better, ▼ worse than copy source (c), than the full variant of the same training seed (f), by the paired "
-    "permutation test by persons, corrected for all that is tested of one row against one other (Holm, p < 0.05). No "
-    "mark: not told apart, or not tested. Bold: the best branch of a column, whether or not it is told apart."
+    "Marks: ▲ better, ▼ worse than copy source (c), than the full variant of the same training seed (f), rows of "
+    "other landmarks than the same network with the driver's own (o), by the paired permutation test by persons, "
+    "corrected for all that is tested of one row against one other (Holm, p < 0.05). No mark: not told apart, or not "
+    "tested. Bold: the best branch of a column, whether or not it is told apart."
 )
 
 
@@ -46,12 +49,12 @@ def figures_html(table: pd.DataFrame, winner: str | None, differences: pd.DataFr
 
 
 def significant(differences: pd.DataFrame | None) -> dict[tuple[str, str], list[tuple[str, bool, float]]]:
-    """By row and column of the table: (c or f, whether better, corrected p) where a test tells the rows apart."""
+    """By row and column of the table: (c, f or o, whether better, corrected p) where a test tells the rows apart."""
     found: dict[tuple[str, str], list[tuple[str, bool, float]]] = {}
     for line in _dicts(differences) if differences is not None else []:
         better = _better(line)
         if better is not None:
-            against = "c" if line["against"] == COPY_SOURCE else "f"
+            against = "c" if line["against"] == COPY_SOURCE else "o" if is_driven(line["row"], line["against"]) else "f"
             found.setdefault((line["row"], line["column"]), []).append((against, better, float(line["p_holm"])))
     return found
 
@@ -118,7 +121,7 @@ def _figure(row: dict[str, Any], column: str, marks: list[tuple[str, bool, float
 
 
 def _mark(against: str, better: bool, p: float) -> str:
-    said = f"{'better' if better else 'worse'} than {'copy source' if against == 'c' else 'full'}, p = {p:.2g}"
+    said = f"{'better' if better else 'worse'} than {_AGAINST[against]}, p = {p:.2g}"
     colour, arrow = ("good", "▲") if better else ("bad", "▼")
     return f'<sup class="mark {colour}" title="{said}">{arrow}{against}</sup>'
 

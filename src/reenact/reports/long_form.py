@@ -8,6 +8,7 @@ import pandas as pd
 
 from reenact.atomic import write_text
 from reenact.evaluation.assemble import Comparison
+from reenact.evaluation.further_names import is_driven
 from reenact.evaluation.metrics.catalogue import METRICS
 from reenact.evaluation.scaled import SCALED
 from reenact.evaluation.summary import COPY_SOURCE
@@ -27,7 +28,8 @@ def columns_of(table: pd.DataFrame) -> dict[str, str]:
 
 
 def figures_table(comparison: Comparison) -> pd.DataFrame:
-    """A line per row and column with a figure: value, interval, pairs, and the tests against copy source and full."""
+    """A line per row and column with a figure: value, interval, pairs, and the tests against copy source, full and the
+    same network with the driver's own landmarks."""
     table = comparison.table
     tests = _tests(comparison.differences)
     lines: list[dict[str, Any]] = []
@@ -42,15 +44,16 @@ def figures_table(comparison: Comparison) -> pd.DataFrame:
                     "direction": METRICS[metric].direction, "value": row[column], **more}  # fmt: skip
             lines.append({**line, **tests.get((row["row"], column), {})})
     heads = [*_FACTS, "column", "metric", "unit", "direction", "value", "low", "high", "pairs", "scaled",
-             "p_holm_copy", "p_holm_full"]  # fmt: skip
+             "p_holm_copy", "p_holm_full", "p_holm_own"]  # fmt: skip
     return pd.DataFrame(lines, columns=heads)
 
 
 def _tests(differences: pd.DataFrame) -> dict[tuple[str, str], dict[str, float]]:
     found: dict[tuple[str, str], dict[str, float]] = {}
     for line in differences.to_dict("records"):
-        name = "p_holm_copy" if line["against"] == COPY_SOURCE else "p_holm_full"
-        found.setdefault((line["row"], line["column"]), {})[name] = line["p_holm"]
+        row, against = line["row"], line["against"]
+        other = "copy" if against == COPY_SOURCE else "own" if is_driven(row, against) else "full"
+        found.setdefault((row, line["column"]), {})[f"p_holm_{other}"] = line["p_holm"]
     return found
 
 
