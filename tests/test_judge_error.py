@@ -168,10 +168,14 @@ def test_agreement_is_by_kind_of_picture_and_over_what_both_see():
     assert agreement([group(fake_judge(), drawn, real, split="val")], other, most=4) is None
 
 
-def test_the_second_judge_is_another_one(monkeypatch):
+def test_the_second_judge_did_not_learn_from_the_same_pictures(monkeypatch):
     monkeypatch.setattr(judges, "JUDGES", {name: lambda _, name=name: name for name in ("synthetic", "tools")})
     assert [other_judge(name, Making()) for name in ("tools", "synthetic", "openface")] == ["synthetic", "tools",
                                                                                            "synthetic"]  # fmt: skip
+    everybody = {name: lambda _, name=name: name for name in ("openface", "reader", "synthetic", "tools")}
+    monkeypatch.setattr(judges, "JUDGES", everybody)
+    asked = {name: other_judge(name, Making()) for name in everybody}
+    assert asked == {"tools": "reader", "openface": "reader", "reader": "tools", "synthetic": "tools"}
     monkeypatch.setattr(judges, "JUDGES", {"tools": None})
     assert other_judge("tools", Making()) is None
 

@@ -12,7 +12,6 @@ from scipy import linalg
 from evaluation_corpus import fake_judge, head
 from published_networks import an_inception, write_networks
 from reenact.backbones.settings import NetworkSettings
-from reenact.config import Runtime
 from reenact.corpus.tables import read_table
 from reenact.errors import BadInput
 from reenact.evaluation.collect import collect
@@ -187,6 +186,5 @@ def test_a_wrong_checksum_is_said_before_anything_is_drawn(files, tmp_path, monk
             pytest.fail("drawn with a network that is not the one meant")
 
     wrong = NetworkSettings.parse({"inception": {**files["inception"], "sha256": "0" * 64}}, where="evaluate.networks")
-    assert Runtime()
     with pytest.raises(BadInput, match=r"inception.pth: its sha256 is .*, evaluate.networks.inception says 0000"):
         scored_branch(tmp_path, monkeypatch, "cgan-full-0", system=Nobody(), networks=wrong)

@@ -12,6 +12,7 @@ import pytest
 from reenact.cli.evaluate import _named_after, _row, evaluate
 from reenact.config import Runtime
 from reenact.corpus.corpus import Corpus
+from reenact.corpus.shards import read_stage
 from reenact.corpus.tables import read_table
 from reenact.errors import BadInput, SettingsError
 from reenact.evaluation.notes import ONE_IDENTITY, ONE_JUDGED, _alone
@@ -263,6 +264,22 @@ def test_what_has_no_one_meaning_is_refused(values, reason):
     refused = as_rgb(values, size=8, resize=True)
     assert isinstance(refused, Refused)
     assert refused.reason == ("another size" if values.shape[0] != values.shape[1] else reason)
+
+
+def test_one_that_is_stopped_while_it_writes_leaves_no_parts_of_two_evaluations(
+    project, folder, few, tmp_path, monkeypatch
+):
+    scored(project, folder, tmp_path / "scores", pairs=few)
+    assert read_stage(tmp_path / "scores", kind="evaluation")["branch"] == "warp"
+
+    def stopped(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("reenact.evaluation.writing.write_pairs", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        scored(project, folder, tmp_path / "scores", pairs=few)
+    with pytest.raises(BadInput, match="no finished evaluation here"):
+        read_stage(tmp_path / "scores", kind="evaluation")
 
 
 @pytest.mark.parametrize("name", ["a.npy", "a.png"])

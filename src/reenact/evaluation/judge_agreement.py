@@ -18,13 +18,14 @@ from reenact.faces.actions import ACTION_UNITS
 from reenact.faces.landmarks import outer_eye_distance
 from reenact.labelling.truth import correlation, mean
 
-OTHERS = ("reader", "synthetic", "tools")  # who is asked beside the default judge: the first that is another one
+DRAWN = ("reader", "synthetic")  # who learned from drawn people: beside either of them stands who did not
 _ANGLES = ("pitch", "yaw", "roll")
 
 
 def other_judge(default: str, making: Making) -> Judge | None:
     """A second opinion; None where there is nobody else."""
-    name = next((name for name in OTHERS if name != default and name in judges.JUDGES), None)
+    others = ("tools",) if default in DRAWN else DRAWN
+    name = next((name for name in others if name in judges.JUDGES), None)
     return judges.JUDGES[name](making) if name else None
 
 

@@ -55,6 +55,8 @@ def write_evaluation(
         "metrics": {name: {**metric.card(), **_read_by(metric, judges)} for name, metric in METRICS.items()},
         "results": results,
     }
+    # Whoever is stopped from here on leaves no evaluation, rather than parts of two.
+    (out / "stage.json").unlink(missing_ok=True)
     write_table(out / "faces.parquet", faces, kind="scores")
     write_pairs(out / "pairs.parquet", pairs, seed=int(facts["pair_seed"]))
     write_json(out / "metrics.json", record)
