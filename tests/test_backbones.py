@@ -92,8 +92,10 @@ def test_a_missing_damaged_or_foreign_vgg_file_is_one_sentence(tmp_path):
         load_features(tmp_path, settings(tmp_path / "nothing.pth", sha256="0" * 64))
     file = tmp_path / "text.pth"
     file.write_text("not weights")
-    with pytest.raises(BadInput, match="no readable file"):
+    with pytest.raises(BadInput, match="no readable file") as refused:
         load_features(tmp_path, settings(file))
+    assert "\n" not in str(refused.value)
+    assert "weights_only" not in str(refused.value)  # torch advises to run the file's code
     torch.save({"features.0.weight": torch.zeros(64, 3, 5, 5)}, file)
     with pytest.raises(BadInput, match=r"features\.0\.weight"):
         load_features(tmp_path, settings(file))

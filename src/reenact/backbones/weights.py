@@ -54,7 +54,11 @@ def read_weights(path: Path) -> "dict[str, Tensor]":
             return load_file(path)
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch and pickle raise whatever a foreign file leads them to
-        raise BadInput(f"{path}: no readable file of weights ({type(error).__name__}: {error}).") from None
+        # torch's own text goes over many lines and tells people to run the file's code.
+        raise BadInput(
+            f"{path}: no readable file of weights ({type(error).__name__}). A .safetensors file or a state dict saved "
+            "by torch.save is expected: tensors by name and nothing else."
+        ) from None
     if not isinstance(state, dict):
         raise BadInput(f"{path}: expected a table of weights by name, found {type(state).__name__}.")
     return state
