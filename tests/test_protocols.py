@@ -272,8 +272,8 @@ def scored_branch(tmp_path, monkeypatch, name, *, status="trained", system=None,
     monkeypatch.setattr(store, "load_system", lambda folder, device: (system or Mover(), facts))
     monkeypatch.setattr(judges, "JUDGES", known or {"tools": lambda _: fake_judge()})
     counts = PairSettings(sources=1, self_pairs=2, cross_pairs=2, lsim=1)
-    settings = EvaluateSettings(val=counts, test=counts, bootstrap=50, samples=3, judge_size=64, retarget=(),
-                                **{"cache": "", **options})  # fmt: skip
+    settings = EvaluateSettings(val=counts, bootstrap=50, samples=3, judge_size=64, retarget=(),
+                                **{"test": counts, "cache": "", **options})  # fmt: skip
     result = evaluate(
         **folders, guide=tmp_path, model=model, out=out, branch=Branch.parse(name), settings=settings,
         tracking=tracking or TrackingSettings(), runtime=Runtime(threads=1),
@@ -295,6 +295,15 @@ def test_a_branch_leaves_figures_pairs_and_pictures(tmp_path, monkeypatch):
     pairs = read_table(out / "pairs.parquet", kind="pairs")
     assert len(faces) == 5 * len(pairs)  # four references and the branch
     assert (out / "samples.parquet").exists()
+
+
+def test_a_branch_without_test_pairs_is_scored_on_the_others_and_the_table_says_so(tmp_path, monkeypatch):
+    none = PairSettings(self_pairs=0, cross_pairs=0, cross_truth=0, lsim=0, sequences=0)
+    out, _ = scored_branch(tmp_path, monkeypatch, "cgan-full-0", test=none)
+    record = json.loads((out / "metrics.json").read_text())
+    assert {r["split"] for r in record["results"]} == {"val"}
+    assert "no pairs of the test split" in record["notes"]
+    assert {a["verdict"] for a in record["alarms"]} == {"unknown"}
 
 
 def test_the_same_branch_has_the_same_figures_whatever_the_batch(tmp_path, monkeypatch):

@@ -50,6 +50,8 @@ def mask_verdict(
     """The verdict on the masks of up to 64 self pairs; unknown for a system that mixes nothing by a mask."""
     where = {"split": split, "protocol": "self"}
     shown = pairs[(pairs["split"] == split) & (pairs["protocol"] == "self")].iloc[:MOST]
+    if shown.empty:
+        return unknown(MASK_SATURATION, f"there are no {split} self pairs", **where)
     sources = pictures.faces(frames_of(shown, "source"), system.labels)[:, None].to(device)
     driving = pictures.faces(frames_of(shown, "driving"), system.labels, blind=True).to(device)
     with torch.inference_mode():
