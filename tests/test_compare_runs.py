@@ -70,6 +70,18 @@ def test_a_run_its_branches_a_branch_and_an_evaluation_are_the_same_place(runs):
     assert names(gather([str(place) for place in places])) == [FULL, OTHER]
 
 
+def test_what_is_said_of_a_row_names_it_as_the_table_does(runs):
+    for name in ("monday", "tuesday/out"):
+        path = runs / name / "branches" / FULL / "evaluate" / "metrics.json"
+        notes = [f"{FULL}: 2 pictures are missing", "test pairs are official"]
+        path.write_text(json.dumps({**json.loads(path.read_text()), "notes": notes}))
+    said = [entry.record["notes"] for entry in gather([str(runs / "monday"), str(runs / "tuesday" / "out")])
+            if entry.branch and entry.branch.name == FULL]  # fmt: skip
+    assert said == [
+        [f"{run}/{FULL}: 2 pictures are missing", "test pairs are official"] for run in ("monday", "tuesday")
+    ]
+
+
 def test_a_given_name_stands_before_its_rows(runs):
     places = [f"old={runs / 'monday' / 'branches' / FULL}", str(runs / "tuesday" / "out" / "branches" / OTHER)]
     assert names(gather(places)) == [f"old/{FULL}", OTHER]

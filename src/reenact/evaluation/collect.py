@@ -104,8 +104,14 @@ def read_entry(folder: Path, *, name: str | None, branch: Branch | None) -> Entr
     if own != facts["name"]:
         faces["row"] = [renamed(str(row), own, facts["name"]) for row in faces["row"]]
         results = [{**r, "row": renamed(str(r["row"]), own, facts["name"])} for r in record["results"]]
-        record = {**record, "results": results}
+        notes = [_renamed_note(str(note), own, facts["name"]) for note in record.get("notes", [])]
+        record = {**record, "results": results, "notes": notes}
     return Entry(**facts, status="trained", record=record, faces=faces)
+
+
+def _renamed_note(note: str, old: str, new: str) -> str:
+    """What is said of a row begins with its name: `mixed: 3 pictures are missing`."""
+    return new + note[len(old) :] if note.startswith(f"{old}: ") else note
 
 
 def _of_today(faces: pd.DataFrame) -> pd.DataFrame:

@@ -26,7 +26,11 @@ def notes_on(
     if _official(pairs):
         notes.append(OFFICIAL)
     notes += [f"no pairs of the {split} split" for split in SPLITS if not (pairs["split"] == split).any()]
-    notes += [f"{', '.join(places)}: {what}" for what, places in _alone(row, results).items()]
+    alone = _alone(row, results)
+    if ONE_IDENTITY in alone:
+        notes.append(f"{', '.join(alone[ONE_IDENTITY])}: {ONE_IDENTITY}")
+    if ONE_JUDGED in alone:  # which faces are found is the row's own matter
+        notes.append(f"{row}: {ONE_JUDGED} ({', '.join(alone[ONE_JUDGED])})")
     return notes + _lost(row, groups) + _colours(row, groups)
 
 
