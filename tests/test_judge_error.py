@@ -18,6 +18,7 @@ from reenact.evaluation.judges import Judges, Making, make_judges
 from reenact.evaluation.pictures import Pictures
 from reenact.evaluation.scoring import Scored
 from reenact.evaluation.tools import ToolsJudge
+from reenact.faces.actions import ACTION_UNITS
 from reenact.labelling.truth import Labels
 from reenact.reports.judges import judges_html
 from test_protocols import Counts, listed, opened
@@ -48,6 +49,18 @@ def test_errors_are_distances_degrees_and_correlations():
     assert found["pose"] == {"pitch": 0.0, "yaw": pytest.approx(7.0), "roll": 0.0}
     assert found["actions_mean"] == pytest.approx(-1.0)
     assert (found["frames"], found["found"]) == (8, 1.0)
+
+
+def test_a_unit_that_is_always_read_the_same_counts_as_not_read():
+    some = shown()
+    judge = fake_judge()
+    read = judge.pose_and_actions
+    judge.pose_and_actions = lambda *asked: (read(*asked)[0], read(*asked)[1] * (np.arange(17) > 0))
+    found = error_of(judge, some)
+    moving = np.ptp(some.truth.actions, axis=0) > 0
+    assert moving[0]
+    assert found["actions"][ACTION_UNITS[0]] is None
+    assert found["actions_mean"] == pytest.approx(-(moving.sum() - 1) / moving.sum())
 
 
 def test_faces_that_are_not_found_count_and_frames_without_truth_do_not():

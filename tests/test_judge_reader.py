@@ -11,7 +11,7 @@ import torch
 from reenact.backbones.judge_reader import models
 from reenact.backbones.judge_reader.drawing import FIRST_IDENTITY, Drawn, draw_clip, draw_people, together
 from reenact.backbones.judge_reader.making import make_reader, on_drawn
-from reenact.backbones.judge_reader.measuring import area, errors, same_other_auc
+from reenact.backbones.judge_reader.measuring import area, correlations, errors, same_other_auc
 from reenact.backbones.judge_reader.reading import FaceReading, JudgeFaceReader, judge_face_reader
 from reenact.backbones.judge_reader.views import Square, cut_view, face_square
 from reenact.errors import BadInput, ReenactError, SettingsError
@@ -19,6 +19,7 @@ from reenact.evaluation.feature_cache import FeatureCache
 from reenact.evaluation.judge import People
 from reenact.evaluation.judges import Making, make_judges
 from reenact.evaluation.reader_judge import ReaderJudge
+from reenact.faces.actions import ACTION_UNITS
 from reenact.faces.landmarks import flip_landmarks
 from reenact.faces.pose import flip_pose
 from reenact.hashing import hash_file
@@ -164,6 +165,17 @@ def test_errors_are_those_that_were_put_in(drawn: Drawn) -> None:
     assert (found["pitch"], found["yaw"]) == (pytest.approx(0.0, abs=1e-4), pytest.approx(3.0, abs=1e-4))
     assert found["actions"] == pytest.approx(1.0)
     assert found["same_other"] == 1.0
+
+
+def test_a_unit_that_is_read_as_constant_is_not_read_and_counts() -> None:
+    true = np.random.default_rng(0).uniform(0, 5, (20, 17))
+    true[:, 3] = 1.0  # never moves: nothing can be said
+    read = true.copy()
+    read[:, 0] = 2.0
+    found = correlations(read, true)
+    assert len(found) == 16
+    assert found[ACTION_UNITS[0]] == 0.0
+    assert found[ACTION_UNITS[1]] == pytest.approx(1.0)
 
 
 def test_a_view_shows_its_square() -> None:

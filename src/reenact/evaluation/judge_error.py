@@ -102,8 +102,9 @@ def error_of(judge: Judge, shown: Shown, *, recognition: bool = True) -> dict[st
     """What a judge says of pictures beside what is true of them, as plain JSON types; None where nothing is known.
 
     `frames` with a truth, of which `found`; `landmarks` in outer eye distances; `pose` in degrees; `actions`:
-    correlation of each unit, `actions_mean`; `same_person`: how often two pictures of one person are more alike than
-    two of different ones (area under the curve), over `pairs_of_one` and `pairs_of_two`.
+    correlation of each unit, `actions_mean` over those that move, 0 for one read as constant; `same_person`: how
+    often two pictures of one person are more alike than two of different ones (area under the curve), over
+    `pairs_of_one` and `pairs_of_two`.
     """
     known: NDArray[np.bool_] = np.asarray(np.isfinite(shown.truth.landmarks).all(axis=(1, 2)))
     said = _labels(judge, shown)
@@ -114,7 +115,8 @@ def error_of(judge: Judge, shown: Shown, *, recognition: bool = True) -> dict[st
     if len(rows):
         beside = compare(said.at(rows), shown.truth.at(rows), shown.clips[rows])
         units = {name: one["all"] for name, one in beside["actions"].items()}
-        values = [value for value in units.values() if value is not None]
+        moving = np.ptp(shown.truth.at(rows).actions, axis=0) > 0
+        values = [units[name] or 0.0 for name, moves in zip(ACTION_UNITS, moving, strict=True) if moves]
         record |= {"landmarks": beside["landmarks"]["error"], "pose": beside["pose"], "actions": units,
                    "actions_mean": mean(np.array(values))}  # fmt: skip
     return record | (_recognised(judge, shown) if recognition else {"same_person": None})

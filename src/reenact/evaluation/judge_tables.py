@@ -9,9 +9,9 @@ ERRORS = ("judge", "measured on", "faces found", "landmarks", "pitch", "yaw", "r
 AGREEMENT = ("pictures", "found by both", "landmarks", "pitch", "yaw", "roll", "AUs")
 ERRORS_SAY = (
     "How far the judges are off the truth of real frames: landmarks in % of the outer eye distance, angles in degrees "
-    "(mean absolute error), action units by the mean of the 17 correlations. Same person: how often two pictures of "
-    "one person are more alike to the judge than two of different ones. On the real clip OpenFace's file stands for "
-    "the truth, and angles are correlations."
+    "(mean absolute error), action units by the mean of the 17 correlations (0 for one that is always read the same). "
+    "Same person: how often two pictures of one person are more alike to the judge than two of different ones. On the "
+    "real clip OpenFace's file stands for the truth, and angles are correlations."
 )
 AGREEMENT_SAY = (
     "How far two judges of different build and training agree: mean distance of landmarks in % of the outer eye "

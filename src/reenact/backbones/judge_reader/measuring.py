@@ -56,9 +56,12 @@ def errors(
 
 
 def correlations(read: NDArray[np.floating], true: NDArray[np.floating]) -> dict[str, float]:
-    """Of each action unit over N pictures (N, 17); units that never change are left out."""
-    moving = [i for i in range(len(ACTION_UNITS)) if true[:, i].std() > 1e-6 < read[:, i].std()]
-    return {ACTION_UNITS[i]: float(np.corrcoef(read[:, i], true[:, i])[0, 1]) for i in moving}
+    """Of each action unit over N pictures (N, 17): 0 where it is read as constant, nothing where it never moves."""
+    moving = [i for i in range(len(ACTION_UNITS)) if true[:, i].std() > 1e-6]
+    return {
+        ACTION_UNITS[i]: float(np.corrcoef(read[:, i], true[:, i])[0, 1]) if read[:, i].std() > 1e-6 else 0.0
+        for i in moving
+    }
 
 
 def same_other_auc(
