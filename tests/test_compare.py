@@ -16,6 +16,7 @@ from reenact.errors import BranchesMissing, SettingsError
 from reenact.evaluation.choice import choose
 from reenact.evaluation.collect import Entry, collect
 from reenact.evaluation.latex import escaped
+from reenact.evaluation.markdown import to_markdown
 from reenact.evaluation.rule import ChooseSettings
 from reenact.evaluation.summary import REFERENCES
 from reenact.evaluation.table import column
@@ -331,3 +332,10 @@ def test_a_folder_that_is_no_evaluation_is_said_and_the_others_compared(two, tmp
     with pytest.raises(BranchesMissing, match=r"nothing \(missing: .*nothing"):
         compare(branches=two, out=tmp_path / "out", expected=[FULL], settings=settings)
     assert "cgan-full-0" in (tmp_path / "out" / "table.md").read_text()
+
+
+def test_a_cell_says_how_many_faces_its_own_judge_did_not_find():
+    row = {"row": "ours", "status": "trained", "self_ed": 2.0, "self_ed_no_face": 3.0, "self_mse": 0.1,
+           "self_pairs": 9.0, "self_no_face": 0.0, "self_not_drawn": 0.0}  # fmt: skip
+    text = to_markdown(pd.DataFrame([row]), winner=None, notes=())
+    assert "| ours | 0.1 | 2, no face in 3 | 0 of 9 |" in text

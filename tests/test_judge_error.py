@@ -181,6 +181,20 @@ def test_agreement_is_by_kind_of_picture_and_over_what_both_see():
     assert agreement([group(fake_judge(), drawn, real, split="val")], other, most=4) is None
 
 
+def test_a_unit_that_one_judge_alone_sees_change_is_none_they_agree_on():
+    real = [head(0, shift, 64) for shift in SHIFTS]
+
+    class Still(FakeTools):
+        """Sees no unit change."""
+
+        def fit(self, landmarks, people):
+            pose, actions = super().fit(landmarks, people)
+            return pose, np.zeros_like(actions)
+
+    found = agreement([group(fake_judge(), real, real)], ToolsJudge(Still(), size=64), most=8)
+    assert found["real"]["actions_mean"] == 0.0
+
+
 def test_the_second_judge_did_not_learn_from_the_same_pictures(monkeypatch):
     monkeypatch.setattr(judges, "JUDGES", {name: lambda _, name=name: name for name in ("synthetic", "tools")})
     assert [other_judge(name, Making()) for name in ("tools", "synthetic", "openface")] == ["synthetic", "tools",

@@ -225,6 +225,9 @@ def test_a_stretch_of_video_is_named_by_its_source_and_driver(tmp_path):
     found = match_files(tmp_path, table)
     assert {pair: place.frame for pair, place in found.places.items()} == {"a": 0, "b": 1}
     assert video_name("z by z") == "z_by_z"
+    table.loc[2, "sequence"] = "x by y:1"
+    with pytest.raises(BadInput, match="x_by_y_1: two stretches"):
+        match_files(tmp_path, table)
 
 
 WHITE = np.full((8, 8, 3), 255)

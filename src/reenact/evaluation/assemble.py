@@ -55,7 +55,7 @@ def assemble(entries: Sequence[Entry], *, rule: ChooseSettings, repeats: int, se
     table["choice"] = table["choice"].astype("float64")
     table["chosen"] = table["row"] == winner
     table["features"] = [networks.get(name, "") for name in table["row"]]
-    shared = ("metrics", "judge", "image_size", "pairs_sha256", "range")
+    shared = ("judge", "image_size", "pairs_sha256", "range")
     return Comparison(
         entries=entries,
         table=table,
@@ -75,8 +75,18 @@ def assemble(entries: Sequence[Entry], *, rule: ChooseSettings, repeats: int, se
         notes=_notes(trained, networks),
         bands=bands(entries, split="test", repeats=repeats, seed=seed),
         metric_check=rank_correlations(table[table["status"] == "trained"]),
-        shared={key: trained[0].record[key] for key in shared if trained},
+        shared={**{key: trained[0].record[key] for key in shared if trained}, "metrics": _metrics(trained)},
     )
+
+
+def _metrics(trained: Sequence[Entry]) -> dict[str, Any]:
+    """Each metric's record: of the first row that was read for it, since not every row may have had the network."""
+    found: dict[str, Any] = {}
+    for entry in trained:
+        for name, metric in entry.record.get("metrics", {}).items():
+            if name not in found or not found[name].get("weights_sha256"):
+                found[name] = metric
+    return found
 
 
 def feature_network(record: Mapping[str, Any]) -> str:

@@ -48,6 +48,8 @@ def _cell(row: pd.Series, name: str) -> str:
         return "-"
     scaled = row.get(name + SCALED)
     beside = "" if scaled is None or pd.isna(scaled) else f" ({scaled:.2f})"
+    lost = row.get(f"{name}_no_face")  # there where the metric has a judge of its own
+    beside += f", no face in {lost:.0f}" if lost is not None and not pd.isna(lost) and lost else ""
     return f"{value:.4g}{beside}" + ("" if low is None or pd.isna(low) else f" [{low:.4g}, {high:.4g}]")
 
 

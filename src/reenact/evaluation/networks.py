@@ -15,7 +15,7 @@ from reenact.backbones.settings import LpipsSettings, NetworkSettings, WeightsSe
 from reenact.corpus.shards import Image
 from reenact.errors import BadInput
 from reenact.evaluation.feature_cache import FeatureCache
-from reenact.evaluation.judge import Reading
+from reenact.evaluation.judge import Prepared, Reading
 from reenact.evaluation.metrics.metric import Floats
 from reenact.hashing import hash_code, hash_file, hash_json
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from reenact.backbones.inception import FidInception
     from reenact.backbones.lpips import Lpips
 
+_JUDGES = ("labelling", *(f"evaluation/{name}.py" for name in ("judge", "tools", "synthetic_judge", "reader_judge")))
 CPU_BATCH = 4  # larger ones are no faster on a CPU, and take more memory
 SMALLEST = 31  # px, of which LPIPS' last layer has a pixel left
 
@@ -38,6 +39,7 @@ class Networks:
     arcface_network: "ArcFace | None" = None
     lpips_network: "Lpips | None" = None
     cache: FeatureCache = field(default_factory=FeatureCache)
+    passing: FeatureCache = field(default_factory=FeatureCache)  # of this evaluation alone
     device: str = "cpu"
     batch: int = 32
 
@@ -59,10 +61,12 @@ class Networks:
     def arcface(self, view: Reading) -> Floats:
         """(N, D) embeddings, each face aligned by the landmarks that the view's judge finds; NaN where it finds none.
 
-        Embeddings that were read from real pictures are kept, by network and judge.
+        Embeddings that were read from real pictures are kept, by network and judge; not where others read for the
+        judge, since their files may be made anew.
         """
         network, judge = self.arcface_network, view.judge
         assert network is not None
+        cache = self.passing if isinstance(judge, Prepared) else self.cache
 
         def read(pictures: list[Image]) -> Floats:
             landmarks = judge.landmarks(pictures)
@@ -72,7 +76,7 @@ class Networks:
             rows = network.embeddings([pictures[row] for row in np.flatnonzero(found)], landmarks[found])
             return _spread(rows, found)
 
-        return self._rows("arcface", view.pictures, view.usable, read, judge.card)
+        return self._rows("arcface", view.pictures, view.usable, read, judge.card, hash_code(*_JUDGES), cache=cache)
 
     def lpips(self, a: Reading, b: Reading) -> Floats:
         """(N,) distances of the pictures of two views."""
@@ -94,11 +98,12 @@ class Networks:
         usable: NDArray[np.bool_],
         read: Callable[[list[Image]], Floats],
         *more: Any,
+        cache: FeatureCache | None = None,
     ) -> Floats:
         if not usable.any():
             return _none(len(usable), 1)
         key = hash_json([self.card(name), hash_code(f"backbones/{name}.py"), *more])[:16]
-        rows = self.cache.rows(f"{name}-{key}", [pictures[row] for row in np.flatnonzero(usable)], read)
+        rows = (cache or self.cache).rows(f"{name}-{key}", [pictures[row] for row in np.flatnonzero(usable)], read)
         return _spread(rows, usable)
 
     def _batched(self, of: "Callable[..., Floats]") -> Callable[..., Floats]:

@@ -86,7 +86,9 @@ def _groups(pairs: pd.DataFrame) -> dict[str, list[str]]:
     groups = {str(name): list(group["pair"]) for name, group in pairs.groupby("protocol", sort=False)}
     shown = pairs[pairs["sequence"] != ""]
     for name, group in shown.groupby("sequence", sort=False):
-        groups[video_name(str(name))] = list(group["pair"])
+        if (file := video_name(str(name))) in groups:
+            raise BadInput(f"{file}: two stretches of the list would have videos of this name; hand in pictures.")
+        groups[file] = list(group["pair"])
     return groups
 
 

@@ -117,6 +117,8 @@ def _figure(row: dict[str, Any], column: str, marks: list[tuple[str, bool, float
     text = f"<b>{value:.3g}</b>" if bold else f"{value:.3g}"
     text += "" if scaled is None or pd.isna(scaled) else f" ({scaled:.2f})"
     text += "".join(_mark(*mark) for mark in marks)
+    lost = row.get(f"{column}_no_face")  # there where the metric has a judge of its own
+    text += f"<br>no face in {lost:.0f}" if lost is not None and not pd.isna(lost) and lost else ""
     return text + _interval(row.get(f"{column}_low"), row.get(f"{column}_high"), value)
 
 
