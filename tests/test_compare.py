@@ -192,7 +192,7 @@ def test_missing_and_failed_branches_are_rows_and_the_end_is_red_with_all_writte
     scored_branch(tmp_path, monkeypatch, THIRD.name, status="failed")
     gone = Branch.parse("cgan-gone-0")
     out = tmp_path / "comparison"
-    with pytest.raises(BranchesMissing, match=r"2 of 4 branches.*cgan-no_self-0 \(failed: loss pixel.*cgan-gone-0"):
+    with pytest.raises(BranchesMissing, match=r"2 of 4 rows.*cgan-no_self-0 \(failed: loss pixel.*cgan-gone-0"):
         run(two, out, [FULL, OTHER, THIRD, gone])
     table = read_table(out / "table.parquet", kind="comparison").set_index("row")
     assert table.loc[THIRD.name, "status"] == "failed: loss pixel is not finite"
@@ -329,8 +329,9 @@ def test_another_methods_pictures_are_a_row_that_can_not_win(two, tmp_path, repo
 
 def test_a_folder_that_is_no_evaluation_is_said_and_the_others_compared(two, tmp_path, report):
     settings = CompareSettings(bootstrap=50, predictions=(str(tmp_path / "nothing"),))
-    with pytest.raises(BranchesMissing, match=r"nothing \(missing: .*nothing"):
+    with pytest.raises(BranchesMissing, match=r"nothing \(missing: .*nothing") as ended:
         compare(branches=two, out=tmp_path / "out", expected=[FULL], settings=settings)
+    assert "to train what is missing" not in str(ended.value)
     assert "cgan-full-0" in (tmp_path / "out" / "table.md").read_text()
 
 

@@ -48,9 +48,10 @@ def compare(
     comparison = compare_entries(entries, out=out, settings=settings, tracking=tracking, context=context)
     lost = comparison.lost
     if lost:
+        untrained = any(entry.branch and entry.status in ("missing", "failed") for entry in entries)
         raise BranchesMissing(
-            f"{out / 'table.md'}: written, but {len(lost)} of {len(entries)} branches are not in it: {'; '.join(lost)}."
-            " Run the same command again to train what is missing."
+            f"{out / 'table.md'}: written, but {len(lost)} of {len(entries)} rows have no figures: {'; '.join(lost)}."
+            + (" Run the pipeline again to train what is missing." if untrained else "")
         )
     winner = comparison.winner["branch"]
     if winner is None:
