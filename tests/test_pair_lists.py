@@ -1,6 +1,7 @@
 """Lists of pairs: true pictures of cross pairs, facts beside pairs, further source frames, files."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -15,7 +16,11 @@ from reenact.evaluation.pair_files import check_pairs, draw_pairs, read_pairs, w
 from reenact.evaluation.pairs.facts import add_facts
 from reenact.evaluation.pairs.shots import AROUND, MOST, fewer_than, shots_of
 from reenact.evaluation.protocols import Counts, pair_list, pairs_hash
+from reenact.params import parse, read_raw
+from reenact.steps import arguments
 from test_stills import as_stills
+
+ROOT = Path(__file__).parent.parent
 
 PINNED = "f58bfa22f14955041d8ed745c0d2801aeb26f6bb77a861835231090c5ac23cc9"
 COUNTS = Counts(sources=2, self_pairs=3, cross_pairs=3, lsim=2, cross_truth=2, sequences=1, sequence_frames=4)
@@ -187,3 +192,17 @@ def test_what_a_corpus_does_not_have_is_named_and_counted(tmp_path):
     undrawn = listed(folders, corpus, scenes={clip.clip for clip in corpus.clips})
     with pytest.raises(BadInput, match="need a scene to be drawn again"):
         check_pairs(path, undrawn, corpus, training)
+
+
+def test_an_edited_list_and_another_methods_new_figures_are_new_arguments(tmp_path):
+    def told(stage, setting):
+        return arguments(parse(read_raw(ROOT / "params.yaml", overrides=[setting])), stage)
+
+    for stage, setting, file in (
+        ("evaluate", f"evaluate.pairs={tmp_path / 'pairs.parquet'}", tmp_path / "pairs.parquet"),
+        ("compare", f"compare.predictions=[{tmp_path}]", tmp_path / "metrics.json"),
+    ):
+        file.write_text("one")
+        before = told(stage, setting)
+        file.write_text("two")
+        assert told(stage, setting) != before

@@ -141,7 +141,11 @@ def arguments(params: Params, stage: str) -> dict[str, Any]:
         told |= _segments_told(params, plain[stage])
     if stage == "train":
         told["systems"] = plain["systems"]
+    if stage == "evaluate" and (pairs := Path(plain[stage]["pairs"])).is_file():
+        told["pairs"] = hash_file(pairs)  # an edited list is a new argument, too
     if stage == "compare":
+        scored = (Path(folder) / "metrics.json" for folder in plain[stage]["predictions"])
+        told["predictions"] = [hash_file(record) for record in scored if record.is_file()]
         told["expected"] = list(params.branches())
         told["params_hash"] = hash_json(plain)
     # The prepared process needs its threads even where the stage itself does not ask for the runtime block.
