@@ -56,13 +56,13 @@ def scored_rows(out: Path, branches: dict[str, Path], pairs_each: int) -> dict[s
 
 def of_tests(scored: dict[str, Any]) -> None:
     """The first table."""
-    from reenact.alarms.settings import PictureLimits
+    from reenact.alarms.settings import EvaluateAlarms
     from reenact.evaluation.alarms import verdicts
 
     print("| | " + " | ".join(f"{name.replace('_', ' ')}, {protocol}" for name, protocol in SHOWN) + " |")
     print("| --- " * (len(SHOWN) + 1) + "|")
     for row in scored:
-        found = {(verdict.name, verdict.protocol): verdict for verdict in verdicts(scored, row, PictureLimits())}
+        found = {(verdict.name, verdict.protocol): verdict for verdict in verdicts(scored, row, EvaluateAlarms())}
         cells = []
         for key in SHOWN:
             verdict = found.get(key)

@@ -17,7 +17,7 @@ from reenact.alarms.identity_collapse import IDENTITY_COLLAPSE, identity_collaps
 from reenact.alarms.identity_leak import identity_leak
 from reenact.alarms.mask_saturation import mask_saturation
 from reenact.alarms.mode_collapse import mode_collapse
-from reenact.alarms.settings import PictureLimits, TrainAlarms
+from reenact.alarms.settings import EvaluateAlarms, TrainAlarms
 from reenact.alarms.verdict import Limits, notes_on
 from reenact.config import Runtime
 from reenact.corpus.corpus import Corpus
@@ -43,7 +43,7 @@ from reenact.training.validation import Validation
 from test_protocols import Mover
 from training_corpus import write_corpus
 
-LIMITS = PictureLimits()
+LIMITS = EvaluateAlarms()
 
 
 def words(found):
@@ -312,8 +312,12 @@ def scored(heads):
         found = real(pictures, pairs, "source")
         return replace(found, usable=found.usable & (np.arange(len(pairs)) % 2 == 0))
 
+    def grey(pairs):
+        found = real(pictures, pairs, "source")
+        return replace(found, pictures=np.zeros_like(found.pictures))
+
     rows = [("mover", reenacted(Mover(), pictures, batch=8, device="cpu")), ("alike", alike), ("half lost", half_lost),
-            ("driver", lambda pairs: real(pictures, pairs, "driving"))]  # fmt: skip
+            ("grey", grey), ("driver", lambda pairs: real(pictures, pairs, "driving"))]  # fmt: skip
     return score(rows_of(pictures, rows), pairs, pictures, fake_judges())
 
 
@@ -338,6 +342,7 @@ def test_copying_the_source_is_an_alarm_and_the_truth_is_none(scored):
     [
         ("alike", {("mode_collapse", "self"), ("mode_collapse", "cross")}),
         ("driver", {("identity_leak", "cross")}),
+        ("grey", {("no_face", "self"), ("no_face", "cross")}),
         ("half lost", {("not_finite", "self"), ("not_finite", "cross")}),
     ],
 )

@@ -70,6 +70,11 @@ def test_block_then_profile_then_override(tmp_path: Path) -> None:
     assert load(path, overrides=["profile=other"]).plain()["train"]["samples"] == 7
 
 
+@pytest.mark.parametrize("text", ["1e-4", "1E-4", "0.1e-3", "+1.e-4", "0.0001"])
+def test_rates_may_be_written_as_people_write_them(text: str) -> None:
+    assert load(overrides=[f"systems.cgan.learning_rate={text}"]).plain()["systems"]["cgan"]["learning_rate"] == 1e-4
+
+
 def test_override_reaches_deep_settings() -> None:
     params = load(overrides=["systems.cgan.weights.pixel=0.5", "fanout.seeds=[3, 4]", "runtime.device=cpu"])
     assert params.plain()["systems"]["cgan"]["weights"]["pixel"] == 0.5

@@ -1,5 +1,6 @@
 """`params.yaml`, read whole: blocks, overlaid by the profile, overlaid by what was given on the command line."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
@@ -151,7 +152,7 @@ def parse(raw: Raw) -> Params:
 
 def _load(path: Path) -> dict[str, Any]:
     try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+        raw = _yaml(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise SettingsError(f"{path}: there is no such settings file. Run inside the project, or name one.") from None
     except yaml.YAMLError as error:
@@ -161,13 +162,27 @@ def _load(path: Path) -> dict[str, Any]:
     return raw
 
 
+def _yaml(text: str) -> Any:
+    """As DVC reads it, by YAML 1.2: there 1e-4 is a number; PyYAML would take it for text."""
+    return yaml.load(text, Loader=_Loader)
+
+
+class _Loader(yaml.SafeLoader):
+    pass
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"), list("-+0123456789")
+)
+
+
 def _override(text: str) -> tuple[list[str], Any]:
     """`block.key=value`, the value read as YAML."""
     name, equals, value = text.partition("=")
     if not equals or not all(name.split(".")):
         raise SettingsError(f'-S {text}: write it as "block.key=value", for example -S train.samples=2000.')
     try:
-        return name.strip().split("."), yaml.safe_load(value)
+        return name.strip().split("."), _yaml(value)
     except yaml.YAMLError:
         raise SettingsError(f"-S {text}: the value is not readable as YAML.") from None
 

@@ -1,4 +1,4 @@
-"""The list of alarms. A new one is a new file and a line here."""
+"""The alarms that a training is watched by; a scored row is asked by evaluation.alarms, also for lost faces."""
 
 from reenact.alarms.critic_balance import CRITIC_BALANCE
 from reenact.alarms.identity_collapse import IDENTITY_COLLAPSE

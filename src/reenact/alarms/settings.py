@@ -19,6 +19,12 @@ class PictureLimits(Settings):
     mask_saturation: Limits = Limits(warning=0.05, alarm=0.02)
 
 
+class EvaluateAlarms(PictureLimits):
+    """What a scored row is asked beside that."""
+
+    no_face: Limits = Limits(warning=0.1, alarm=0.5)
+
+
 class TrainAlarms(PictureLimits):
     """What a training is watched for. None of it changes the weights: it only ends a training, or says something."""
 

@@ -10,8 +10,9 @@ from reenact.alarms.identity_collapse import IDENTITY_COLLAPSE, identity_collaps
 from reenact.alarms.identity_leak import IDENTITY_LEAK, identity_leak
 from reenact.alarms.mask_saturation import MASK_SATURATION, mask_saturation
 from reenact.alarms.mode_collapse import MODE_COLLAPSE, mode_collapse
+from reenact.alarms.no_face import NO_FACE, no_face
 from reenact.alarms.not_finite import NOT_FINITE
-from reenact.alarms.settings import PictureLimits
+from reenact.alarms.settings import EvaluateAlarms
 from reenact.alarms.verdict import Limits, Verdict, unknown
 from reenact.evaluation.metrics.metric import View
 from reenact.evaluation.pictures import Pictures
@@ -26,7 +27,7 @@ MOST = 64  # pairs whose masks are looked at
 
 
 def verdicts(
-    scored: Mapping[str, Sequence[Scored]], row: str, limits: PictureLimits, *, split: str = "test"
+    scored: Mapping[str, Sequence[Scored]], row: str, limits: EvaluateAlarms, *, split: str = "test"
 ) -> list[Verdict]:
     """The verdicts on a row of the table: on unseen people where there are any, else on seen ones."""
     found = []
@@ -42,7 +43,7 @@ def mask_verdict(
     system: System,
     pictures: Pictures,
     pairs: pd.DataFrame,
-    limits: PictureLimits,
+    limits: EvaluateAlarms,
     *,
     device: torch.device | str,
     split: str = "test",
@@ -71,12 +72,12 @@ def _group(groups: Sequence[Scored], split: str, protocol: str) -> Scored | None
     return found.get("unseen") or found.get("seen")
 
 
-def _on_self(group: Scored, limits: PictureLimits, where: Mapping[str, str]) -> list[Verdict]:
+def _on_self(group: Scored, limits: EvaluateAlarms, where: Mapping[str, str]) -> list[Verdict]:
     """The true picture is the driver's: it says how different pictures should be."""
     return [*_seen(group, group.truth, limits, where), _finite(group, where)]
 
 
-def _on_cross(group: Scored, nearest: Scored | None, limits: PictureLimits, where: Mapping[str, str]) -> list[Verdict]:
+def _on_cross(group: Scored, nearest: Scored | None, limits: EvaluateAlarms, where: Mapping[str, str]) -> list[Verdict]:
     """There is no true picture: pictures should be as different as those of the sources."""
     known = group.read_for("csim_source")
     real = None if nearest is None else nearest.read_for("csim_source").generated.descriptor
@@ -88,13 +89,16 @@ def _on_cross(group: Scored, nearest: Scored | None, limits: PictureLimits, wher
     ]
 
 
-def _seen(group: Scored, real: View, limits: PictureLimits, where: Mapping[str, str]) -> list[Verdict]:
+def _seen(group: Scored, real: View, limits: EvaluateAlarms, where: Mapping[str, str]) -> list[Verdict]:
     read = group.read_for("nme")
     moved = identity_collapse(read.source.landmarks, read.driving.landmarks, read.generated.landmarks)
     alike = mode_collapse(coarse(real.pixels), coarse(group.generated.pixels))
+    drawn = group.generated.usable
+    lost = no_face(group.driving.found[drawn], group.generated.found[drawn])
     return [
         IDENTITY_COLLAPSE.of(moved, limits.identity_collapse, **where),
         MODE_COLLAPSE.of(alike, limits.mode_collapse, **where),
+        NO_FACE.of(lost, limits.no_face, **where),
     ]
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
-from reenact.alarms.settings import PictureLimits
+from reenact.alarms.settings import EvaluateAlarms
 from reenact.backbones.settings import NetworkSettings
 from reenact.config import Runtime, Settings
 from reenact.evaluation.judge_settings import OpenFaceSettings
@@ -57,7 +57,7 @@ class EvaluateSettings(Settings):
     batch: int = Field(default=32, ge=1)
     bootstrap: int = Field(default=1000, ge=1)  # repeats
     samples: int = Field(default=24, ge=0)  # test persons in the report, with a pair of each protocol
-    alarms: PictureLimits = PictureLimits()
+    alarms: EvaluateAlarms = EvaluateAlarms()
     seed: int = Field(default=0, ge=0)
 
 
