@@ -113,6 +113,7 @@ def _figure(row: dict[str, Any], column: str, marks: list[tuple[str, bool, float
     value = row.get(column)
     if value is None or pd.isna(value):
         return "-"
+    value = _round(value)
     scaled = row.get(column + SCALED)
     text = f"<b>{value:.3g}</b>" if bold else f"{value:.3g}"
     text += "" if scaled is None or pd.isna(scaled) else f" ({scaled:.2f})"
@@ -133,7 +134,12 @@ def _interval(low: float | None, high: float | None, value: float) -> str:
     if low is None or high is None or pd.isna(low) or pd.isna(high):
         return ""
     places = min(max(2 - math.floor(math.log10(abs(value))), 0), 6) if value else 2
-    return f'<span class="interval">{low:.{places}f} to {high:.{places}f}</span>'
+    return f'<span class="interval">{_round(low):.{places}f} to {_round(high):.{places}f}</span>'
+
+
+def _round(value: float) -> float:
+    """What is nothing but for rounding is nothing: 1e-17 would make its column the widest."""
+    return 0.0 if abs(value) < 1e-9 else value
 
 
 def _no_face(row: dict[str, Any], prefix: str) -> str:
