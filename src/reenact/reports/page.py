@@ -50,7 +50,8 @@ figure img { display: block; width: 112px; border-radius: 6px; margin-bottom: 3p
 .spark .line { stroke: var(--mark); stroke-width: 1.4; } .spark .marks { stroke: var(--line); stroke-width: 1; }
 details summary { cursor: pointer; color: var(--mark); }
 main.wide { padding: 28px 14px 64px; } main.wide section { padding: 18px 18px; }
-main.wide th, main.wide td { padding: 5px 6px; } main.wide th { white-space: normal; }
+main.wide th, main.wide td { padding: 5px 4px; } main.wide th { white-space: normal; }
+main.wide td { font-size: 13.5px; }
 main.wide td .interval { font-size: 10.5px; }
 main.wide td:first-child { white-space: normal; overflow-wrap: anywhere; min-width: 116px; }
 sup.mark { font-size: 10px; font-weight: 600; margin-left: 2px; font-style: normal; white-space: nowrap; }
