@@ -29,7 +29,7 @@ from reenact.evaluation.feature_cache import FeatureCache, content_key
 from reenact.evaluation.judge import ACTIONS, POINTS, People, enlarged
 from reenact.evaluation.judge_settings import OpenFaceSettings
 from reenact.evaluation.metrics.metric import Floats
-from reenact.evaluation.tools import DESCRIPTOR, recognition
+from reenact.evaluation.tools import DESCRIPTOR, described, recognition
 
 _ASKED = ("-fdir", "{folder}", "-out_dir", "{folder}", "-2Dfp", "-pose", "-aus")
 _ROW = POINTS * 2 + 3 + ACTIONS
@@ -120,11 +120,8 @@ class OpenFaceJudge:
         return np.concatenate([(file.landmarks[row] / self.size).ravel(), file.pose[row], file.actions[row]])
 
     def _describe(self, pictures: Sequence[Image]) -> NDArray[np.float32]:
-        result = np.full((len(pictures), DESCRIPTOR), np.nan, dtype=np.float32)
         points = self.landmarks(pictures).astype(np.float64) * self.size
-        for row in np.flatnonzero(np.isfinite(points).all(axis=(1, 2))):
-            result[row] = self._recognise(enlarged(pictures[int(row)], self.size), points[row])
-        return result
+        return described(pictures, points, self.size, self._recognise)
 
     def _file(self, key: str) -> Path:
         return self.folder / f"{key}.csv"

@@ -15,16 +15,16 @@ from numpy.typing import NDArray
 
 from reenact.corpus.shards import Image
 from reenact.evaluation.feature_cache import FeatureCache
-from reenact.evaluation.judge import POINTS, People, enlarged, in_chunks
+from reenact.evaluation.judge import POINTS, People, in_chunks
 from reenact.evaluation.metrics.metric import Floats
-from reenact.evaluation.tools import DESCRIPTOR, RECOGNITION, fit_sha256, fitted, recognition
+from reenact.evaluation.tools import DESCRIPTOR, RECOGNITION, described, fit_sha256, fitted, recognition
 from reenact.hashing import hash_code, hash_json
 
 START = 0.5  # side of the box where the face is looked for first, of the picture's: crops hold faces of 0.4 to 0.7
 PASSES = 3  # each looks where the last one's points are
 SURE = 0.5  # confidence from which there is a face
-_CODE = ("evaluation/synthetic_judge.py", "evaluation/judge.py", "labelling/synthetic", "labelling/geometry.py",
-         RECOGNITION)  # fmt: skip
+_CODE = ("evaluation/synthetic_judge.py", "evaluation/tools.py", "evaluation/judge.py", "labelling/synthetic",
+         "labelling/geometry.py", RECOGNITION)  # fmt: skip
 
 
 class SyntheticJudge:
@@ -81,8 +81,5 @@ class SyntheticJudge:
         return rows
 
     def _describe(self, pictures: Sequence[Image]) -> NDArray[np.float32]:
-        result = np.full((len(pictures), DESCRIPTOR), np.nan, dtype=np.float32)
         points = self.landmarks(pictures).astype(np.float64) * self.size
-        for row in np.flatnonzero(np.isfinite(points).all(axis=(1, 2))):
-            result[row] = self._recognise(enlarged(pictures[int(row)], self.size), points[row])
-        return result
+        return described(pictures, points, self.size, self._recognise)

@@ -35,6 +35,16 @@ def recognition() -> "DlibNetwork":
     return DlibNetwork(dlib_backend.model_file(dlib_backend.RECOGNITION_FILE))
 
 
+def described(
+    pictures: Sequence[Image], points: Floats, size: int, describe: Callable[[Image, Floats], Floats]
+) -> NDArray[np.float32]:
+    """(N, 128) of N pictures at a size, by the (N, 68, 2) landmarks found there in pixels; NaN where there are none."""
+    result = np.full((len(pictures), DESCRIPTOR), np.nan, dtype=np.float32)
+    for row in np.flatnonzero(np.isfinite(points).all(axis=(1, 2))):
+        result[row] = describe(enlarged(pictures[int(row)], size), points[row])
+    return result
+
+
 class Tools(Protocol):
     """What the judge is made of. Pictures are RGB uint8 (S, S, 3), landmarks in their pixels (centres at +0.5)."""
 
@@ -96,11 +106,7 @@ class ToolsJudge:
         return np.stack([_NOBODY if points is None else points for points in found])
 
     def _describe(self, pictures: Sequence[Image]) -> NDArray[np.float32]:
-        result = np.full((len(pictures), DESCRIPTOR), np.nan, dtype=np.float32)
-        points = self._points(pictures)
-        for row in np.flatnonzero(np.isfinite(points).all(axis=(1, 2))):
-            result[row] = self.tools.descriptor(enlarged(pictures[int(row)], self.size), points[row])
-        return result
+        return described(pictures, self._points(pictures), self.size, self.tools.descriptor)
 
 
 class DlibTools:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -44,10 +45,7 @@ def make_reader(
     if cache:
         cache.mkdir(parents=True, exist_ok=True)
     drawn, test = (
-        draw_people(
-            role, count, cache=cache,
-            watch=lambda groups, role=role: progress(groups, f"{role}: groups of 64 people", total=len(groups)),  # type: ignore[misc]
-        )
+        draw_people(role, count, cache=cache, watch=partial(progress, label=f"{role}: groups of 64 people"))
         for role, count in (("train", chosen.persons), ("test", TEST_PERSONS))
     )  # fmt: skip
     say(f"{len(drawn)} faces drawn in {time.monotonic() - began:.0f} s")
