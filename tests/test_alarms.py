@@ -32,6 +32,7 @@ from reenact.evaluation.scoring import score
 from reenact.losses.adversarial import real_or_fake, towards_real
 from reenact.losses.terms import Terms
 from reenact.systems.protocol import Optimiser, Phase
+from reenact.systems.watched import Rival
 from reenact.training.alarms import verdicts as training_verdicts
 from reenact.training.checkpoints import open_checkpoints
 from reenact.training.device import make_fabric
@@ -100,6 +101,22 @@ def test_losses_of_a_critic_that_cannot_tell_are_even_and_of_one_that_has_won_ar
     assert np.isnan(critic_balance([-3.0], [1.0]))
 
 
+@pytest.mark.parametrize("loss", ["hinge", "least_squares"])
+def test_scores_without_a_bound_are_judged_by_the_critics_loss_alone(loss):
+    def of_critic(real, fake):
+        if loss == "hinge":
+            return max(0.0, 1 - real) + max(0.0, 1 + fake)
+        return ((real - 1) ** 2 + fake**2) / 2
+
+    undecided = 0.0 if loss == "hinge" else 0.5
+    for generator in (-7.0, 0.0, 3.0):  # a hinge's generator loss says nothing of who is ahead
+        assert critic_balance([generator], [of_critic(undecided, undecided)], loss) == 1
+    assert critic_balance([0.0], [of_critic(0.99, -0.99)] if loss == "hinge" else [of_critic(0.99, 0.01)], loss) > 50
+    assert critic_balance([0.0], [of_critic(-1.0, 1.0)], loss) < 0.6
+    assert np.isnan(critic_balance([0.0], [float("nan")], loss))
+    assert np.isnan(critic_balance([0.0], [], loss))
+
+
 def test_a_verdict_names_the_limit_that_was_passed():
     limits = Limits(warning=0.3, alarm=0.1)
     found = [IDENTITY_COLLAPSE.of(value, limits) for value in (0.5, 0.2, 0.05, float("nan"))]
@@ -122,15 +139,15 @@ class Actor(nn.Module):
     """
 
     labels = ("landmarks",)
-    rivals = (("adversarial", "discriminator"),)
 
-    def __init__(self, act=None, *, healthy=12, losses=(0.7, 0.7), masks=None):
+    def __init__(self, act=None, *, healthy=12, losses=(0.7, 0.7), even=0.7, loss="cross_entropy", masks=None):
         super().__init__()
         torch.manual_seed(0)
         self.generator, self.discriminator = nn.Conv2d(3, 3, 1), nn.Conv2d(3, 1, 3)
         groups = [Optimiser(networks=(name,), learning_rate=1e-3, betas=(0.9, 0.99)) for name in self.networks]
         self.phases = (Phase(name="all", generator=groups[0], discriminator=groups[1]),)
-        self.act, self.healthy, self.losses, self.steps = act, healthy, losses, 0
+        self.act, self.healthy, self.losses, self.even, self.steps = act, healthy, losses, even, 0
+        self.rivals = (Rival(generator="adversarial", critic="discriminator", loss=loss),)
         if masks:
             self.masks = lambda sources, driving: {"mix": masks(self.sick, sources.image[:, 0, 0])}
 
@@ -147,12 +164,12 @@ class Actor(nn.Module):
         return self.generator(batch.source.image)
 
     def generator_terms(self, batch, fake):
-        loss = self.losses[0] if self.sick else 0.7
+        loss = self.losses[0] if self.sick else self.even
         return Terms(pixel=(1.0, lambda: (fake - batch.target.image).abs().mean()),
                      adversarial=(1.0, lambda: 0 * fake.mean() + loss))  # fmt: skip
 
     def discriminator_terms(self, batch, fake):
-        loss = self.losses[1] if self.sick else 0.7
+        loss = self.losses[1] if self.sick else self.even
         return Terms(discriminator=(1.0, lambda: 0 * self.discriminator(fake.detach()).mean() + loss))
 
     def reenact(self, sources, driving):
@@ -234,6 +251,17 @@ def test_every_sickness_stops_a_training_within_an_epoch_and_says_what_helps(tra
     assert advice in text
     assert "limit" in text
     assert system.healthy < training.state.step <= system.healthy + 48 / 4, "not within an epoch of 48 samples"
+
+
+@pytest.mark.parametrize(("loss", "even"), [("hinge", 2.0), ("least_squares", 0.25)])
+def test_a_critic_that_has_won_is_seen_whatever_the_generators_loss_says(train, loss, even):
+    system = Actor(losses=(-3.0, 1e-3), even=even, loss=loss)
+    training = train(system, stop=["critic_balance"])
+    with pytest.raises(TrainingFailed, match="critic balance on train"):
+        training.run()
+    assert training.state.step > system.healthy
+    values = [value for _, _, name, value in training.state.history if name == "alarm_critic_balance"]
+    assert values[0] == pytest.approx(1.0), "a critic that can't tell is even"
 
 
 def test_a_healthy_training_raises_none_and_leaves_curves(train):

@@ -110,9 +110,9 @@ def _joined(batches: Sequence[tuple[Tensor, ...]]) -> list[NDArray[np.float32]]:
 def _balance(system: System, history: History, since: int) -> float:
     """Of the system's `rivals` the pair that is furthest from even; not-a-number where nothing is known of any."""
     values = []
-    for generator, critic in rivals_of(system):
-        losses = [[value for step, _, name, value in history if name == term and step > since]
-                  for term in (generator, critic)]  # fmt: skip
-        values.append(critic_balance(*losses))
+    for rival in rivals_of(system):
+        ours, theirs = ([value for step, _, name, value in history if name == term and step > since]
+                        for term in (rival.generator, rival.critic))  # fmt: skip
+        values.append(critic_balance(ours, theirs, rival.loss))
     known = [value for value in values if value == value]
     return max(known, key=lambda value: abs(math.log(value)), default=float("nan"))

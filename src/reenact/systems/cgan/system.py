@@ -25,6 +25,7 @@ from reenact.nn.unet import UNet
 from reenact.systems.card import Label
 from reenact.systems.cgan.settings import CganSettings
 from reenact.systems.protocol import Optimiser, Phase
+from reenact.systems.watched import Rival
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +42,7 @@ class Cgan(nn.Module):
 
     name = "cgan"
     labels: tuple[Label, ...] = ("landmarks",)
-    rivals = (("adversarial", "discriminator"),)
+    rivals = (Rival(generator="adversarial", critic="discriminator"),)
 
     def __init__(self, settings: CganSettings, *, size: int, features: Features | None) -> None:
         super().__init__()
