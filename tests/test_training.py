@@ -457,3 +457,65 @@ def test_a_key_is_a_function_of_every_fact():
     assert one == training_key(train={"size": 64}, data="d")
     assert one != training_key(data="e", train={"size": 64})
     assert one != training_key(data="d", train={"size": 32})
+
+
+# ---- learning rates
+
+
+class Rates(Tiny):
+    """Keeps the rates at which each of its steps is taken, as the optimisers have them."""
+
+    def __init__(self, **how):
+        group = {"learning_rate": 1e-2, "betas": BETAS}
+        phases = (
+            Phase(
+                name="early", share=0.4,
+                generator=Optimiser(networks=("generator",), **group, decay_from=0.5),
+                discriminator=Optimiser(networks=("discriminator",), **group),
+            ),
+            Phase(name="late", share=0.6, generator=Optimiser(networks=("generator",), **group, decay_from=0.0)),
+        )  # fmt: skip
+        super().__init__(phases=phases, **how)
+        self.rates, self.phase_names = [], []
+
+    def generate(self, batch):
+        self.phase_names.append(batch.phase)
+        return super().generate(batch)
+
+
+@pytest.fixture
+def rates(monkeypatch):
+    """The rates of all Adam steps in order."""
+    seen = []
+    step = torch.optim.Adam.step
+    monkeypatch.setattr(
+        torch.optim.Adam,
+        "step",
+        lambda self, *a, **k: (seen.append(self.param_groups[0]["lr"]), step(self, *a, **k))[1],
+    )
+    return seen
+
+
+def test_a_rate_is_constant_and_then_falls_linearly_to_nothing_at_its_phases_end(setup, rates):
+    system = Rates()
+    setup.training(system, samples=40, batch=4).run()  # 4 + 6 steps
+    early, late = rates[:8], rates[8:]
+    assert early[0::2] == pytest.approx([1e-2, 1e-2, 1e-2, 0.5e-2])  # generator
+    assert early[1::2] == pytest.approx([1e-2] * 4)  # discriminator
+    assert late == pytest.approx([1e-2 * (1 - step / 6) for step in range(6)])
+    assert system.phase_names == ["early"] * 4 + ["late"] * 6
+
+
+def test_an_interrupted_training_takes_up_the_rate_where_it_was(setup, rates):
+    whole = Rates()
+    setup.training(whole, checkpoints="whole").run()
+    expected = list(rates)
+    for stop in (3, 7):
+        with pytest.raises(TrainingFailed):
+            setup.training(Rates(broken_at=stop), checkpoints=f"stop-{stop}").run()
+        rates.clear()
+        system = Rates()
+        setup.training(system, checkpoints=f"stop-{stop}").run()
+        assert 0 < len(rates) < len(expected), "it began from the start"
+        assert rates == expected[-len(rates) :]
+        assert torch.equal(weights(system), weights(whole))

@@ -38,6 +38,7 @@ class FaceBatch:
     target: Faces  # (B, ...)
     third: Faces | None = None  # (B, ...), another frame of the same clip
     identity: Tensor | None = None  # (B,) int64, index of the training identity
+    phase: str = ""  # name of the phase that trains on it; "" outside a training
 
     @property
     def source(self) -> Faces:

@@ -19,6 +19,13 @@ class Optimiser:
     networks: tuple[str, ...]
     learning_rate: float
     betas: tuple[float, float]
+    decay_from: float = 1.0  # share of its phase from which the rate falls linearly, to 0 at the end; 1: constant
+
+    def rate(self, behind: float) -> float:
+        """The learning rate where a share `behind` (0..1, below 1) of the phase has passed."""
+        if behind <= self.decay_from:
+            return self.learning_rate
+        return self.learning_rate * (1 - behind) / (1 - self.decay_from)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,7 @@ import hashlib
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import cast
 
 import torch
@@ -66,9 +66,11 @@ class Training:
         self._restore()
         self._start = time.monotonic() - self.state.seconds
         self._logged = (self.state.step, time.monotonic())
+        begin = 0
         for number, (phase, end) in enumerate(timetable(self.system.phases, self.steps)):
             if self.state.step < end:
-                self._train_phase(number, phase, end)
+                self._train_phase(number, phase, begin, end)
+            begin = end
         if self.state.best is None:
             self.state.best = Best(step=self.state.step, value=None, weights=weights_of(self.system))
         return self.state
@@ -78,7 +80,7 @@ class Training:
         """Batches of the whole training."""
         return -(-self.settings.samples // self.settings.batch)
 
-    def _train_phase(self, number: int, phase: Phase, end: int) -> None:
+    def _train_phase(self, number: int, phase: Phase, begin: int, end: int) -> None:
         optimisers = self._optimisers(number, phase)
         for network in self.system.networks.values():
             network.train()
@@ -87,7 +89,8 @@ class Training:
         for batch in progress(batches, f"{self.branch} {phase.name}", total=end - start):
             step = self.state.step
             torch.manual_seed(step_seed(self.seed, step, self.fabric.global_rank))
-            seen = strike(self.faults, step, ready(batch, self.fabric.device))
+            seen = replace(strike(self.faults, step, ready(batch, self.fabric.device)), phase=phase.name)
+            set_rates(optimisers, phase, (step - begin) / (end - begin))
             self._fresh.append(train_step(self.system, phase, optimisers, seen, step=step, fabric=self.fabric))
             self.state.step = step + 1
             if self.fabric.is_global_zero:
@@ -183,8 +186,7 @@ class Training:
 
     def _optimisers(self, number: int, phase: Phase) -> list[Optimizer]:
         """The phase's optimisers, where they stood if this phase was interrupted."""
-        groups = [phase.generator, *([phase.discriminator] if phase.discriminator else [])]
-        optimisers = [cast(Optimizer, self.fabric.setup_optimizers(adam(self.system, group))) for group in groups]
+        optimisers = [cast(Optimizer, self.fabric.setup_optimizers(adam(self.system, spec))) for spec in specs(phase)]
         if self.state.optimisers and self.state.phase == number:
             for optimiser, values in zip(optimisers, self.state.optimisers, strict=True):
                 optimiser.load_state_dict(values)
@@ -266,6 +268,18 @@ def adam(system: System, spec: Optimiser) -> torch.optim.Adam:
     weights = [weight for name in spec.networks for weight in system.networks[name].parameters()]
     fused = weights[0].device.type in ("cpu", "cuda")
     return torch.optim.Adam(weights, lr=spec.learning_rate, betas=spec.betas, fused=fused)
+
+
+def set_rates(optimisers: Sequence[Optimizer], phase: Phase, behind: float) -> None:
+    """Learning rates where a share `behind` of the phase has passed: of that alone, whatever was interrupted."""
+    for optimiser, spec in zip(optimisers, specs(phase), strict=True):
+        for group in optimiser.param_groups:
+            group["lr"] = spec.rate(behind)
+
+
+def specs(phase: Phase) -> list[Optimiser]:
+    """The generator's, then the discriminator's where it trains."""
+    return [phase.generator, *([phase.discriminator] if phase.discriminator else [])]
 
 
 def timetable(phases: Sequence[Phase], steps: int) -> list[tuple[Phase, int]]:
