@@ -41,7 +41,7 @@ WIDTHS = {"demo": {"width": 16, "discriminator_width": 16}, "paper": {"width": 6
 def system_of(settings: dict[str, Any]) -> Any:
     """A fresh cgan with a fresh guide."""
     torch.manual_seed(0)
-    guide = GuideFeatures(Reader(width=8), sha256="", scales=(1.0,) * 5)
+    guide = GuideFeatures(Reader(width=8), sha256="", scales=(1.0,) * 7)
     return build_system("cgan", "full", settings, size=SIZE, features=guide)
 
 

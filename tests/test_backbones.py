@@ -14,8 +14,8 @@ from reenact.corpus.shards import write_stage
 from reenact.errors import BadInput, SettingsError
 from reenact.hashing import hash_file
 
-# configuration E of the paper up to relu4_3, in torchvision's order: C a convolution with ReLU, P a pooling
-LAYERS = [64, 64, "P", 128, 128, "P", 256, 256, 256, 256, "P", 512, 512, 512]
+# configuration E of the paper up to relu5_1, in torchvision's order: C a convolution with ReLU, P a pooling
+LAYERS = [64, 64, "P", 128, 128, "P", 256, 256, 256, 256, "P", 512, 512, 512, 512, "P", 512]
 
 
 def a_vgg():
@@ -62,6 +62,9 @@ def test_vgg_maps_are_relu1_2_2_2_3_3_4_3_and_3_2_of_normalised_rgb(vgg, tmp_pat
     for made, index in zip(features.stages(image), (3, 8, 15, 24), strict=True):
         torch.testing.assert_close(made, after[index], rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(features.identity(image), after[13], rtol=1e-4, atol=1e-5)
+    for made, index in zip(features.firsts(image), (1, 6, 11, 20, 29), strict=True):
+        assert isinstance(network[index], nn.ReLU)
+        torch.testing.assert_close(made, after[index], rtol=1e-4, atol=1e-5)
     assert (features.name, features.sha256) == ("vgg19", hash_file(file))
 
 
@@ -130,10 +133,13 @@ def trained_looking_reader():
 
 def test_stages_halve_the_side_and_the_identity_map_is_inside_the_third():
     reader = trained_looking_reader()
-    *stages, identity = raw_maps(reader, torch.zeros(1, 3, 64, 64))
+    *stages, identity, second, fourth = raw_maps(reader.trunk(torch.zeros(1, 3, 64, 64)))
     assert [tuple(stage.shape[1:]) for stage in stages] == [(3, 64, 64), (6, 32, 32), (12, 16, 16), (24, 8, 8)]
     assert identity.shape == stages[2].shape
     assert not torch.equal(identity, stages[2])
+    assert (second.shape, fourth.shape) == (stages[1].shape, stages[3].shape)
+    assert not torch.equal(second, stages[1])
+    assert not torch.equal(fourth, stages[3])
 
 
 def test_scaled_maps_have_unit_mean_on_the_pictures_they_were_scaled_on():
@@ -144,6 +150,15 @@ def test_scaled_maps_have_unit_mean_on_the_pictures_they_were_scaled_on():
     for stage in range(4):
         assert torch.stack([m.stages[stage].mean() for m in maps]).mean().item() == pytest.approx(1, rel=1e-4)
     assert torch.stack([m.identity.mean() for m in maps]).mean().item() == pytest.approx(1, rel=1e-4)
+    firsts = [features.firsts(batch) for batch in pictures]
+    for place in range(5):
+        assert torch.stack([each[place].mean() for each in firsts]).mean().item() == pytest.approx(1, rel=1e-4)
+
+
+def test_a_guide_without_scales_of_its_first_layers_is_one_sentence():
+    features = GuideFeatures(trained_looking_reader(), sha256="0" * 64, scales=(1.0,) * 5)
+    with pytest.raises(BadInput, match="train_guide again"):
+        features.firsts(torch.zeros(1, 3, 64, 64))
 
 
 def test_folding_the_normalisation_changes_nothing():
@@ -181,7 +196,7 @@ def write_guide(folder, reader, **changes):
 def test_a_guide_read_back_sees_the_same(tmp_path):
     reader, image = trained_looking_reader(), torch.rand(2, 3, 64, 64)
     with torch.no_grad():
-        before = raw_maps(reader, image)
+        before = raw_maps(reader.trunk(image))[:5]
     write_guide(tmp_path, reader)
     features = load_features(tmp_path, FeatureSettings())
     for made, wanted in zip((*features.stages(image), features.identity(image)), before, strict=True):

@@ -158,7 +158,7 @@ def test_the_stage_writes_a_guide_that_losses_load(folders, tmp_path):
     assert facts["kind"] == "guide"
     assert facts["identities"] == PEOPLE - 2
     assert facts["validation"]["frames"] == FRAMES
-    assert len(facts["scales"]) == 5
+    assert len(facts["scales"]) == 7
     assert min(facts["scales"]) > 0
     assert result.counts["val_landmarks"] == facts["validation"]["landmarks"]
     features = load_features(tmp_path, FeatureSettings())
@@ -181,7 +181,7 @@ def test_only_training_parts_are_learned_from(folders, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("sick", [float("nan"), 0.0])
 def test_a_guide_gone_wrong_stops_the_run_and_leaves_nothing_finished(folders, tmp_path, monkeypatch, sick):
-    monkeypatch.setattr("reenact.backbones.features.mean_activations", lambda *_: (1.0, sick, 1.0, 1.0, 1.0))
+    monkeypatch.setattr("reenact.backbones.features.mean_activations", lambda *_: (1.0, sick, *[1.0] * 5))
     settings = TrainGuideSettings(size=32, width=2, embedding=4, samples=8, batch=4, validate_frames=4)
     with pytest.raises(TrainingFailed, match=r"train_guide\.learning_rate"):
         train_guide(**folders, out=tmp_path / "guide", settings=settings, runtime=Runtime(threads=1, device="cpu"))

@@ -6,8 +6,13 @@ import torch
 
 from reenact.losses.adversarial import real_or_fake, towards_real
 from reenact.losses.consistency import self_consistency, triple_consistency
+from reenact.losses.feature_matching import feature_matching
+from reenact.losses.hinge import EVEN as HINGE_EVEN
+from reenact.losses.hinge import critic_hinge, generator_hinge
 from reenact.losses.identity import identity
-from reenact.losses.perceptual import gram, perceptual
+from reenact.losses.least_squares import EVEN as SQUARES_EVEN
+from reenact.losses.least_squares import critic_least_squares, generator_least_squares
+from reenact.losses.perceptual import gram, layered, perceptual
 from reenact.losses.pixel import pixel
 from reenact.losses.terms import Terms
 
@@ -108,3 +113,55 @@ def test_a_term_of_weight_zero_is_never_computed():
     total, values = Terms(a=(2.0, lambda: torch.tensor(3.0)), b=(0.0, forbidden)).total()
     assert total.item() == 6
     assert values.keys() == {"a"}
+
+
+def two_scales(seed):
+    """Scores of two scales, as NumPy and as torch."""
+    random = np.random.default_rng(seed)
+    arrays = [random.normal(0, 1.5, (3, 1, 5, 5)), random.normal(0, 1.5, (3, 1, 3, 3))]
+    return arrays, [torch.from_numpy(array) for array in arrays]
+
+
+def test_hinge_follows_the_formula_on_each_scale():
+    (real, torch_real), (fake, torch_fake) = two_scales(2), two_scales(3)
+    wanted = np.mean(
+        [np.maximum(0, 1 - r).mean() + np.maximum(0, 1 + f).mean() for r, f in zip(real, fake, strict=True)]
+    )
+    assert critic_hinge(torch_real, torch_fake).item() == pytest.approx(wanted, rel=1e-5)
+    assert generator_hinge(torch_fake).item() == pytest.approx(-np.mean([f.mean() for f in fake]), rel=1e-5)
+    nothing = [torch.zeros(2, 1, 4, 4)]
+    assert critic_hinge(nothing, nothing).item() == HINGE_EVEN
+
+
+def test_least_squares_follows_the_formula_on_each_scale():
+    (real, torch_real), (fake, torch_fake) = two_scales(4), two_scales(5)
+    wanted = np.mean([((r - 1) ** 2).mean() / 2 + (f**2).mean() / 2 for r, f in zip(real, fake, strict=True)])
+    assert critic_least_squares(torch_real, torch_fake).item() == pytest.approx(wanted, rel=1e-5)
+    wanted = np.mean([((f - 1) ** 2).mean() for f in fake])
+    assert generator_least_squares(torch_fake).item() == pytest.approx(wanted, rel=1e-5)
+    half = [torch.full((2, 1, 4, 4), 0.5)]
+    assert critic_least_squares(half, half).item() == generator_least_squares(half).item() == SQUARES_EVEN
+
+
+def test_feature_matching_leaves_out_the_scores_and_stops_the_real_pictures_gradient():
+    random = np.random.default_rng(6)
+    shapes = [[(2, 4, 8, 8), (2, 8, 4, 4), (2, 1, 3, 3)], [(2, 4, 4, 4), (2, 8, 2, 2), (2, 1, 2, 2)]]
+    real, fake = ([[random.normal(size=shape) for shape in scale] for scale in shapes] for _ in range(2))
+    layers = [
+        [np.abs(a - b).mean() for a, b in zip(r[:-1], f[:-1], strict=True)] for r, f in zip(real, fake, strict=True)
+    ]
+    ours = [[[torch.from_numpy(a).requires_grad_() for a in scale] for scale in side] for side in (real, fake)]
+    loss = feature_matching(*ours)
+    assert loss.item() == pytest.approx(np.mean([sum(scale) for scale in layers]), rel=1e-5)
+    loss.backward()
+    assert all(a.grad is None for scale in ours[0] for a in scale)
+    assert all((a.grad is not None) == (a is not scale[-1]) for scale in ours[1] for a in scale)
+
+
+def test_layered_perceptual_weighs_later_layers_more():
+    random = np.random.default_rng(7)
+    fake, target = ([random.normal(size=(2, 4, side, side)) for side in (16, 8, 4, 2, 1)] for _ in range(2))
+    weights = [1 / 32, 1 / 16, 1 / 8, 1 / 4, 1]
+    wanted = sum(w * np.abs(a - b).mean() for w, a, b in zip(weights, fake, target, strict=True))
+    value = layered([torch.from_numpy(a) for a in fake], [torch.from_numpy(b) for b in target])
+    assert value.item() == pytest.approx(wanted, rel=1e-5)

@@ -20,7 +20,7 @@ from training_drill import make_guide, train_branch
 BRANCH = "cgan-full-0"
 TESTED = "person-2"
 VGG = {0: (64, 3), 2: (64, 64), 5: (128, 64), 7: (128, 128), 10: (256, 128), 12: (256, 256), 14: (256, 256),
-       16: (256, 256), 19: (512, 256), 21: (512, 512), 23: (512, 512)}  # fmt: skip
+       16: (256, 256), 19: (512, 256), 21: (512, 512), 23: (512, 512), 25: (512, 512), 28: (512, 512)}  # fmt: skip
 
 
 @pytest.fixture(scope="module")

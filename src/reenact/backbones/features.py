@@ -1,5 +1,6 @@
 """Frozen feature networks for losses: the guide by default, or the user's own VGG-19."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -39,9 +40,15 @@ class Features(Protocol):
     def identity(self, image: Tensor) -> Tensor:
         """The identity map alone."""
 
+    def firsts(self, image: Tensor) -> tuple[Tensor, ...]:
+        """Five maps in the places of VGG-19's relu1_1, relu2_1, relu3_1, relu4_1, relu5_1."""
+
 
 class GuideFeatures:
-    """The guide's trunk; every map is divided by its mean activation on training pictures."""
+    """The guide's trunk; every map is divided by its mean activation on training pictures.
+
+    `scales`: those of four stages and identity, then of the first layers of the second and fourth stage.
+    """
 
     def __init__(self, reader: Reader, *, sha256: str, scales: tuple[float, ...]) -> None:
         self.name = "guide"
@@ -52,7 +59,7 @@ class GuideFeatures:
     def maps(self, image: Tensor) -> FeatureMaps:
         """See `Features.maps`."""
         self.reader.to(image.device)
-        *stages, identity = raw_maps(self.reader, image)
+        *stages, identity = raw_maps(self.reader.trunk(image))[:5]
         scaled = [each / scale for each, scale in zip(stages, self.scales[:4], strict=True)]
         return FeatureMaps(tuple(scaled), identity / self.scales[4])
 
@@ -64,24 +71,32 @@ class GuideFeatures:
         """See `Features.identity`."""
         return self.maps(image).identity
 
+    def firsts(self, image: Tensor) -> tuple[Tensor, ...]:
+        """The first layer of each of the four stages, and the last layer of all: the guide has no fifth stage."""
+        if len(self.scales) < 7:
+            raise BadInput("this guide was trained before its first layers had scales. Run train_guide again.")
+        self.reader.to(image.device)
+        last, third, second, fourth = (3, 4, 5, 6)
+        found = raw_maps(self.reader.trunk(image))
+        return tuple(found[place] / self.scales[place] for place in (0, second, third, fourth, last))
 
-def raw_maps(reader: Reader, image: Tensor) -> tuple[Tensor, ...]:
-    """The last layer of each of the four stages, then the identity map.
+
+def raw_maps(layers: Sequence[Sequence[Tensor]]) -> tuple[Tensor, ...]:
+    """Of a trunk's layers: the last of each of the four stages, the identity map, the first of second and fourth.
 
     VGG's relu3_2 is a layer inside the block whose later layer relu3_3 is the perceptual loss' third map; in the
-    guide's two-layer stages that is the first layer of the third stage.
+    guide's two-layer stages that is the first layer of the third stage. The first stage has one layer only.
     """
-    layers = reader.trunk(image)
-    return (*(stage[-1] for stage in layers), layers[2][0])
+    return (*(stage[-1] for stage in layers), layers[2][0], layers[1][0], layers[3][0])
 
 
 @torch.no_grad()
 def mean_activations(reader: Reader, batches: list[Tensor]) -> tuple[float, ...]:
-    """Mean of each map over batches of pictures: four stages, then the identity map."""
+    """Mean of each map of `raw_maps` over batches of pictures."""
     reader.eval()
-    sums = torch.zeros(5, dtype=torch.float64)
+    sums = torch.zeros(7, dtype=torch.float64)
     for images in batches:
-        sums += torch.stack([each.double().mean().cpu() for each in raw_maps(reader, images)])
+        sums += torch.stack([each.double().mean().cpu() for each in raw_maps(reader.trunk(images))])
     return tuple((sums / len(batches)).tolist())
 
 

@@ -12,10 +12,12 @@ if TYPE_CHECKING:
     from reenact.backbones.features import FeatureMaps
 
 # index in torchvision's `features` -> output channels; a max pooling stands before the keys of POOL_BEFORE
-CONVOLUTIONS = {0: 64, 2: 64, 5: 128, 7: 128, 10: 256, 12: 256, 14: 256, 16: 256, 19: 512, 21: 512, 23: 512}
-POOL_BEFORE = (5, 10, 19)
+CONVOLUTIONS = {0: 64, 2: 64, 5: 128, 7: 128, 10: 256, 12: 256, 14: 256, 16: 256, 19: 512, 21: 512, 23: 512,
+                25: 512, 28: 512}  # fmt: skip
+POOL_BEFORE = (5, 10, 19, 28)
 STAGES = (3, 8, 15, 24)  # relu1_2, relu2_2, relu3_3, relu4_3
 IDENTITY = 13  # relu3_2
+FIRSTS = (1, 6, 11, 20, 29)  # relu1_1, relu2_1, relu3_1, relu4_1, relu5_1
 
 # ImageNet statistics the published weights were trained with, for RGB in 0..1
 MEAN = (0.485, 0.456, 0.406)
@@ -23,7 +25,7 @@ DEVIATION = (0.229, 0.224, 0.225)
 
 
 class Vgg19:
-    """The first eleven convolutions, up to relu4_3; satisfies backbones.features.Features."""
+    """The first thirteen convolutions, up to relu5_1; satisfies backbones.features.Features."""
 
     name = "vgg19"
 
@@ -52,17 +54,29 @@ class Vgg19:
         """(B, 3, S, S) RGB in [-1, 1] -> the maps of the layers that seed 000 names."""
         from reenact.backbones.features import FeatureMaps
 
+        after = self._layers(image, last=max(STAGES))
+        return FeatureMaps(tuple(after[index] for index in STAGES), after[IDENTITY])
+
+    def firsts(self, image: Tensor) -> tuple[Tensor, ...]:
+        """relu1_1, relu2_1, relu3_1, relu4_1, relu5_1."""
+        after = self._layers(image, last=max(FIRSTS))
+        return tuple(after[index] for index in FIRSTS)
+
+    def _layers(self, image: Tensor, *, last: int) -> dict[int, Tensor]:
+        """What each ReLU gives, by its index, up to `last`."""
         if next(iter(self.weights.values()))[0].device != image.device:
             self.weights = {n: (w.to(image.device), b.to(image.device)) for n, (w, b) in self.weights.items()}
         mean, deviation = (image.new_tensor(values).view(1, 3, 1, 1) for values in (MEAN, DEVIATION))
         x = ((image + 1) / 2 - mean) / deviation
         after = {}
         for index, (weight, bias) in self.weights.items():
+            if index >= last:
+                break
             if index in POOL_BEFORE:
                 x = F.max_pool2d(x, 2)
             x = F.conv2d(x, weight, bias, padding=1).relu()
             after[index + 1] = x
-        return FeatureMaps(tuple(after[index] for index in STAGES), after[IDENTITY])
+        return after
 
     def stages(self, image: Tensor) -> tuple[Tensor, ...]:
         """relu1_2, relu2_2, relu3_3, relu4_3."""

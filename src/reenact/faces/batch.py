@@ -39,6 +39,8 @@ class FaceBatch:
     third: Faces | None = None  # (B, ...), another frame of the same clip
     identity: Tensor | None = None  # (B,) int64, index of the training identity
     phase: str = ""  # name of the phase that trains on it; "" outside a training
+    clip: Tensor | None = None  # (B,) int64, index of the training clip that the sources are from
+    progress: float = 1.0  # share of the training that lies behind, 0..1: schedules follow it
 
     @property
     def source(self) -> Faces:
@@ -47,9 +49,11 @@ class FaceBatch:
 
     def to(self, device: torch.device | str) -> "FaceBatch":
         """All tensors on a device."""
-        return FaceBatch(
+        return replace(
+            self,
             sources=self.sources.to(device),
             target=self.target.to(device),
             third=None if self.third is None else self.third.to(device),
             identity=None if self.identity is None else self.identity.to(device),
+            clip=None if self.clip is None else self.clip.to(device),
         )

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+RISING = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1.0)  # pix2pixHD's weights of relu1_1 .. relu5_1
+
 
 def gram(features: Tensor) -> Tensor:
     """(B, C, H, W) -> (B, C, C): F F^T / (C H W) of each image on its own (Johnson et al. 2016)."""
@@ -23,3 +25,12 @@ def perceptual(fake: Sequence[Tensor], target: Sequence[Tensor], *, style: int =
     features = torch.stack([(a.float() - b.float()).abs().mean() for a, b in zip(fake, target, strict=True)]).sum()
     distance = torch.linalg.vector_norm(gram(fake[style]) - gram(target[style]), dim=(1, 2))
     return features + distance.mean()
+
+
+def layered(fake: Sequence[Tensor], target: Sequence[Tensor], *, weights: Sequence[float] = RISING) -> Tensor:
+    """L_VGG = sum_l w_l mean |Phi_l(I_t) - Phi_l(fake)| over relu1_1 .. relu5_1 (Wang et al. 2018, seeds 001 and 003).
+
+    Feature maps (B, C_l, H_l, W_l) of those layers or what stands in their places; no gradient reaches the target's.
+    """
+    layers = zip(weights, fake, target, strict=True)
+    return torch.stack([w * (a.float() - b.detach().float()).abs().mean() for w, a, b in layers]).sum()

@@ -188,6 +188,7 @@ def _training(
     from reenact.corpus.sampling import Sampler
     from reenact.corpus.splits import read_parts
     from reenact.errors import BadInput
+    from reenact.systems.protocol import sources_of
     from reenact.training.faults import faults_of
     from reenact.training.looks import looks_at
     from reenact.training.loop import Training
@@ -199,7 +200,7 @@ def _training(
     parts = read_parts(folders["validated"], "train")
     samplers = {
         phase.name: Sampler(
-            corpus, parts, size=settings.size, seed=branch.seed, labels=system.labels, sources=phase.sources,
+            corpus, parts, size=settings.size, seed=branch.seed, labels=system.labels, sources=sources_of(phase)[1],
             third=phase.third, pairs=phase.pairs, flip=settings.flip,
         )
         for phase in system.phases
@@ -211,7 +212,7 @@ def _training(
         how: dict[str, Any] = {"pairs": settings.validate_pairs, "batch": settings.batch, "device": fabric.device}
         sample = partial(
             Sampler, corpus, read_parts(folders["validated"], "val"), size=settings.size, seed=_VALIDATION_SEED,
-            labels=system.labels, sources=max(phase.sources for phase in system.phases), flip=False,
+            labels=system.labels, sources=max(sources_of(phase)[1] for phase in system.phases), flip=False,
         )  # fmt: skip
         try:
             frames = len(watched)

@@ -19,7 +19,7 @@ class SystemCard:
     labels: tuple[Label, ...]
     variants: Mapping[str, Mapping[str, Any]]  # name -> what differs from the settings, nested as they are
     settings: type[Settings]
-    build: Callable[..., Any]  # (settings, *, size: int, features: Features | None) -> System
+    build: Callable[..., Any]  # (settings, *, size: int, features: Features | None, clips: int) -> System
     needs_features: bool = True
     notes: tuple[str, ...] = ()
 

@@ -26,12 +26,15 @@ def system_settings(name: str, variant: str, values: Mapping[str, Any]) -> Setti
     return card.settings.parse(_overlay(values, card.variants[variant]), where=f"systems.{name}")
 
 
-def build_system(name: str, variant: str, values: Mapping[str, Any], *, size: int, features: Any) -> Any:
+def build_system(
+    name: str, variant: str, values: Mapping[str, Any], *, size: int, features: Any, clips: int = 0
+) -> Any:
     """A fresh, untrained system (an nn.Module); its weights come from torch's global generator, so seed that first.
 
-    `features` are backbones.features.Features, or None where the system won't be trained.
+    `features` are backbones.features.Features, or None where the system won't be trained. `clips`: how many it will be
+    trained on, for networks that keep something of each.
     """
-    return system_card(name).build(system_settings(name, variant, values), size=size, features=features)
+    return system_card(name).build(system_settings(name, variant, values), size=size, features=features, clips=clips)
 
 
 def _overlay(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

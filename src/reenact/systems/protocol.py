@@ -35,7 +35,7 @@ class Phase:
     name: str
     pairs: Literal["self", "cross"] = "self"
     share: float = 1.0  # of the training samples
-    sources: int = 1  # K
+    sources: int | tuple[int, int] = 1  # K, or the least and most: drawn anew for each batch
     third: bool = False  # the sampler adds a third frame of the same clip
     generator: Optimiser
     discriminator: Optimiser | None = None
@@ -69,6 +69,16 @@ class System(Protocol):
 def most_sources(system: System) -> int:
     """Source pictures that a system makes use of: its attribute `most_sources`; without one it looks at the first."""
     return int(getattr(system, "most_sources", 1))
+
+
+def sources_of(phase: Phase) -> tuple[int, int]:
+    """The least and most source pictures of a phase's batches."""
+    return phase.sources if isinstance(phase.sources, tuple) else (phase.sources, phase.sources)
+
+
+def own_shots(system: System) -> int:
+    """Source pictures that a system was trained with, its attribute `shots`: its K where nobody says otherwise."""
+    return int(getattr(system, "shots", 1))
 
 
 def untransformed(system: System) -> System:

@@ -37,6 +37,7 @@ def save_system(folder: Path, system: System, facts: Mapping[str, Any]) -> None:
         "system": system.name,
         "settings": system.settings.plain(),
         "size": system.size,
+        "clips": getattr(system, "clips", 0),  # how many its networks know, where they know any
         "features": None if features is None else {"name": features.name, "sha256": features.sha256},
         "sha256": hash_file(folder / WEIGHTS),
     }
@@ -64,7 +65,7 @@ def load_system(
     settings: Settings = card.settings.parse(facts["settings"], where=f"{folder / CARD}: settings")
     # a fresh network draws weights that are replaced at once: whoever asks keeps his random numbers
     with torch.random.fork_rng(devices=[]):
-        system = card.build(settings, size=facts["size"], features=features)
+        system = card.build(settings, size=facts["size"], features=features, clips=facts.get("clips", 0))
     try:
         system.load_state_dict(load_file(path), strict=True)
     except (SafetensorError, RuntimeError) as error:

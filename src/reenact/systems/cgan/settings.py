@@ -58,7 +58,7 @@ VARIANTS: Mapping[str, Mapping[str, Any]] = {
 }
 
 
-def _build(settings: CganSettings, *, size: int, features: Any) -> "Cgan":
+def _build(settings: CganSettings, *, size: int, features: Any, clips: int) -> "Cgan":
     from reenact.systems.cgan.system import Cgan
 
     return Cgan(settings, size=size, features=features)
