@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reenact.corpus.shards import write_stage
-from reenact.corpus.splits import assign_splits, cut_by_time, read_parts, split_kind, split_of
+from reenact.corpus.splits import Part, assign_splits, cut_by_time, read_parts, share_of, split_kind, split_of
 from reenact.corpus.tables import write_table
 from reenact.errors import ValidationFailed
 
@@ -44,6 +44,15 @@ def test_new_data_never_moves_anybody(newcomers):
     after = assign_splits(clips(sorted({*PEOPLE, *newcomers})), val=0.2, test=0.2, salt="x")
     after = after.set_index("identity")["split"]
     assert after[before.index].equals(before)
+
+
+def test_shares_of_the_people_lie_within_each_other_with_all_their_clips():
+    parts = [Part(clip=f"{name}-{i}", identity=name, start=0, stop=9) for i in range(2) for name in PEOPLE]
+    kept = [{part.identity for part in share_of(parts, share)} for share in (0.001, 0.25, 0.5, 1.0)]
+    assert [len(people) for people in kept] == [1, 15, 30, 60]
+    assert all(few < more for few, more in itertools.pairwise(kept))
+    assert [part for part in parts if part.identity in kept[2]] == share_of(parts, 0.5)
+    assert {part.identity for part in share_of(parts[::-1], 0.5)} == kept[2]
 
 
 def test_splits_known_beforehand_stay():

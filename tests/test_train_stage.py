@@ -158,6 +158,26 @@ def test_the_mlflow_run_names_settings_feature_network_terms_pictures_and_lineag
     assert len(client.list_artifacts(run.info.run_id, "images")) >= 2
 
 
+def test_a_share_of_the_people_is_trained_on_and_said(root, trained, tmp_path):
+    train_branch(root, str(tmp_path / "checkpoints"), tmp_path / "out", BRANCH, share=0.5)
+    status = status_of(tmp_path / "out")
+    assert "train.share 0.5: 2 of 3 training identities." in status["notes"]
+    assert status["key"] != status_of(trained)["key"]
+    assert status["data"] == status_of(trained)["data"]
+    assert hash_file(tmp_path / "out/model.safetensors") != hash_file(trained / "model.safetensors")
+
+
+def test_a_training_ends_by_its_clock_and_its_record_says_so(root, trained, tmp_path):
+    assert status_of(trained)["ended_by"] == "samples"
+    short = {"minutes": 1e-6, "choose": {"among": "last_third"}}
+    train_branch(root, str(tmp_path / "checkpoints"), tmp_path / "out", BRANCH, **short)
+    status = status_of(tmp_path / "out")
+    assert (status["status"], status["ended_by"], status["samples"]) == ("trained", "minutes", 4)
+    assert status["training_seconds"] >= 60e-6
+    assert status["chosen"]["step"] == 1, "the last weights were not validated"
+    assert status["chosen"]["value"] > 0
+
+
 def test_precision_and_device_are_honoured_and_part_of_the_key(root, trained, tmp_path):
     half = Runtime(threads=1, workers=1, device="cpu", precision="bf16-mixed")
     train_branch(root, str(root / "checkpoints"), tmp_path / "half", BRANCH, runtime=half)

@@ -13,11 +13,12 @@ from reenact.corpus.splits import read_parts
 from reenact.errors import NewerFormat, SettingsError, StorageError, TrainingFailed
 from reenact.losses.terms import Terms
 from reenact.systems.protocol import Optimiser, Phase
-from reenact.training.alarms import check_step
+from reenact.training.alarms import check_step, verdicts
 from reenact.training.checkpoints import Checkpoints, open_checkpoints
 from reenact.training.device import make_fabric
 from reenact.training.faults import Fault, faults_of
 from reenact.training.keys import data_hash, hash_sparsely, training_key
+from reenact.training.length import ended_by, may_be_chosen, progress_of
 from reenact.training.loop import Training, step_seed, timetable
 from reenact.training.pictures import over_time, probe_numbers, thinned, to_bytes
 from reenact.training.reading import ahead
@@ -214,6 +215,67 @@ def test_optimisers_are_those_of_the_phase_that_was_interrupted(setup):
         assert torch.equal(weights(system), weights(whole))
 
 
+@pytest.fixture
+def clock(monkeypatch):
+    """A second for every step of the training; nothing else takes time."""
+    now = SimpleNamespace(seconds=100.0)
+    plain = Training._until
+
+    def ticking(self, end, batches):
+        return plain(self, end, (batch for batch in batches if not tick()))
+
+    def tick():
+        now.seconds += 1.0
+
+    monkeypatch.setattr(Training, "_until", ticking)
+    monkeypatch.setattr("reenact.training.loop.time.monotonic", lambda: now.seconds)
+    return now
+
+
+def test_minutes_end_a_training_and_divide_its_phases_and_nothing_else_changes(setup, clock):
+    phases = tuple(
+        Phase(name=name, share=share, generator=group, discriminator=other)
+        for name, share, group, other in (
+            ("first", 1, Tiny.generator_group, Tiny.other_group), ("second", 3, Tiny.other_group, None),
+        )
+    )  # fmt: skip
+    by_samples, by_clock = Tiny(phases=phases), Tiny(phases=phases)
+    expected = setup.training(by_samples, checkpoints="samples", samples=48).run()
+    state = setup.training(by_clock, checkpoints="clock", samples=4000, minutes=12 / 60).run()
+    assert (state.step, state.seconds) == (12, 12.0)
+    assert torch.equal(weights(by_clock), weights(by_samples))
+    kept = [[(s, n, v) for s, _, n, v in each.history if n.startswith("val")] for each in (state, expected)]
+    assert kept[0] == kept[1]
+    assert state.history[-1][0] == 12, "not validated at the end"
+
+
+def test_the_clock_goes_on_where_a_training_was_interrupted(setup, clock):
+    whole = Tiny()
+    expected = setup.training(whole, checkpoints="whole", samples=4000, minutes=10 / 60).run()
+    with pytest.raises(TrainingFailed):
+        setup.training(Tiny(broken_at=7), checkpoints="stop", samples=4000, minutes=10 / 60).run()
+    clock.seconds += 3600  # nobody trained in between
+    system = Tiny()
+    state = setup.training(system, checkpoints="stop", samples=4000, minutes=10 / 60).run()
+    assert state.step == expected.step == 10
+    assert torch.equal(weights(system), weights(whole))
+
+
+def test_last_third_and_warm_up_go_by_the_clock_where_there_is_one():
+    values = {"samples": 100_000, "batch": 10, "minutes": 1.0, "choose": {"among": "last_third"}}
+    settings = LoopSettings.parse(values, where="train")
+    assert progress_of(settings, 5000, 3.0) == 0.5
+    assert progress_of(settings, 5, 45.0) == 0.75
+    assert [may_be_chosen(settings, share) for share in (0.5, 2 / 3, 0.7, 1.0)] == [False, False, True, True]
+    ends = [ended_by(settings, *at) for at in ((5, 59.0), (5, 60.0), (10_000, 1.0))]
+    assert ends == ["", "minutes", "samples"]
+    for step, seconds, expected in ((300, 11.0, "unknown"), (300, 13.0, "fine"), (100, 13.0, "unknown")):
+        found = verdicts([(step, seconds, "alarm_mode_collapse", 0.9)], settings)
+        verdict = next(each for each in found if each.name == "mode_collapse")
+        assert verdict.verdict == expected
+        assert ("20% of 1 minutes and 2000 samples" in verdict.meaning) == (expected == "unknown")
+
+
 def test_phases_divide_the_steps_by_their_shares():
     group = Tiny.generator_group
     phases = [Phase(name=name, share=share, generator=group) for name, share in zip("abc", (1, 2, 1), strict=True)]
@@ -259,8 +321,15 @@ def test_the_best_weights_by_the_rule_are_handed_on(setup):
     values = {step: v["val_mse"] for step, v in training.tracker.values if "val_mse" in v}
     assert state.best.value == min(values.values())
     assert values[state.best.step] == state.best.value
-    late = setup.training(Tiny(), checkpoints="late", samples=120, choose={"metric": "val_mse", "last": 0.2}).run()
-    assert late.best.step > 0.8 * 30
+    late = setup.training(
+        Tiny(), checkpoints="late", samples=120, choose={"metric": "val_mse", "among": "last_third"}
+    ).run()
+    candidates = {step: value for step, value in values.items() if step > 20}
+    assert late.best.step == min(candidates, key=lambda step: candidates[step])
+    final = setup.training(
+        Tiny(), checkpoints="final", samples=120, choose={"metric": "val_mse", "among": "last"}
+    ).run()
+    assert (final.best.step, final.best.value) == (30, values[30])
 
 
 def test_without_validation_the_last_weights_are_handed_on(setup):

@@ -102,7 +102,8 @@ class Watch:
                 seen.detail = f"{fact['label']} {fact['count']}{of}"
                 self._say_now_and_then(name, seen)
             elif kind == "train" and seen:
-                seen.detail = f"{fact['samples']}/{fact['of']} samples, loss {fact['total']:.2f}"
+                loss = f", loss {fact['total']:.2f}" if "total" in fact else ""  # no generator's step among these
+                seen.detail = f"{fact['far']}{loss}"
                 self._say_now_and_then(name, seen)
             elif kind == "say":
                 self._print(fact["text"])

@@ -8,6 +8,7 @@ to say so.
 
 import hashlib
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from reenact.errors import ValidationFailed
 
 SPLITS = ("train", "val", "test")
 COLUMNS = ("clip", "identity", "person", "split", "start", "stop", "by")
+_SHARE_SALT = "share"  # not the order that dealt the splits
 _SHORTEST_PART = 2  # frames: source and target of a pair are two frames
 
 
@@ -152,6 +154,16 @@ def read_parts(validated: Path, split: str) -> list[Part]:
         Part(clip=row["clip"], identity=row["identity"], start=int(row["start"]), stop=int(row["stop"]))
         for row in table[table["split"] == split].to_dict("records")
     ]
+
+
+def share_of(parts: Sequence[Part], share: float) -> list[Part]:
+    """The parts of a share of their identities, at least of one: those first by the hash of their name.
+
+    A smaller share lies within every larger one.
+    """
+    order = sorted({part.identity for part in parts}, key=lambda identity: position(identity, _SHARE_SALT))
+    kept = set(order[: max(1, round(share * len(order)))])
+    return [part for part in parts if part.identity in kept]
 
 
 def split_reasons(validated: Path) -> dict[str, str]:

@@ -34,6 +34,7 @@ class TrainSettings(LoopSettings):
 
     size: int = Field(default=64, ge=16)  # side of the pictures in pixels
     flip: bool = True  # mirror half of the samples
+    share: float = Field(default=1.0, gt=0, le=1)  # of the training identities; a smaller one lies within a larger
     features: FeatureSettings = FeatureSettings()
 
 
@@ -70,6 +71,7 @@ def train(
     from reenact.training.alarms import verdicts
     from reenact.training.checkpoints import open_checkpoints
     from reenact.training.device import make_fabric
+    from reenact.training.length import ended_by
     from reenact.training.state import State
 
     began = time.monotonic()
@@ -115,6 +117,7 @@ def train(
                 "alarms": [each.plain() for each in verdicts(state.history, settings)],
                 "steps": state.step,
                 "samples": state.step * settings.batch,
+                "ended_by": ended_by(settings, state.step, state.seconds),
                 "training_seconds": round(state.seconds, 3),
                 "stage_seconds": round(time.monotonic() - began, 3),
                 "taken_finished": finished is not None,
@@ -186,7 +189,7 @@ def _training(
     """The training as it is to run, and sentences on clips that can't be used."""
     from reenact.corpus.corpus import Corpus
     from reenact.corpus.sampling import Sampler
-    from reenact.corpus.splits import read_parts
+    from reenact.corpus.splits import read_parts, share_of
     from reenact.errors import BadInput
     from reenact.systems.protocol import sources_of
     from reenact.training.faults import faults_of
@@ -197,7 +200,8 @@ def _training(
 
     read = {kind: folder for kind, folder in folders.items() if kind in _reads(system.labels)}
     corpus = Corpus(read.pop("frames"), **read)
-    parts = read_parts(folders["validated"], "train")
+    everybody = read_parts(folders["validated"], "train")
+    parts = share_of(everybody, settings.share)
     samplers = {
         phase.name: Sampler(
             corpus, parts, size=settings.size, seed=branch.seed, labels=system.labels, sources=sources_of(phase)[1],
@@ -206,6 +210,9 @@ def _training(
         for phase in system.phases
     }  # fmt: skip
     notes = list(dict.fromkeys(note for sampler in samplers.values() for note in sampler.notes))
+    if settings.share < 1:
+        people = [len({part.identity for part in each}) for each in (parts, everybody)]
+        notes.append(f"train.share {settings.share:g}: {people[0]} of {people[1]} training identities.")
     watched = next(iter(samplers.values()))
     validation = looks = None
     if settings.validate_pairs:

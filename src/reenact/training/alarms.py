@@ -7,6 +7,7 @@ from reenact.alarms.catalogue import ALARMS
 from reenact.alarms.not_finite import NOT_FINITE, not_finite
 from reenact.alarms.verdict import Limits, Verdict, unknown
 from reenact.errors import TrainingFailed
+from reenact.training.length import progress_of
 from reenact.training.settings import LoopSettings
 from reenact.training.state import History
 
@@ -46,17 +47,26 @@ def check_looks(history: History, settings: LoopSettings, *, stop: Sequence[str]
 def _verdict(name: str, history: History, settings: LoopSettings) -> Verdict:
     alarm, protocol = ALARMS[name], PROTOCOL.get(name, "self")
     where = {"split": "val" if protocol else "train", "protocol": protocol}
-    seen = [(step * settings.batch, value) for step, _, found, value in history if found == PREFIX + name]
+    seen = [(step, seconds, value) for step, seconds, found, value in history if found == PREFIX + name]
     if not seen:
         return unknown(alarm, WHY_UNKNOWN.get(name, "no validation pairs"), **where)
     if name == NOT_FINITE.name:
-        return alarm.of(seen[-1][1], NOTHING, **where)
+        return alarm.of(seen[-1][2], NOTHING, **where)
     asked = settings.alarms
-    early = max(round(asked.warm_up * settings.samples), asked.warm_up_samples)
-    values = [value for samples, value in seen if samples > early]
+    values = [
+        value for step, seconds, value in seen
+        if progress_of(settings, step, seconds) > asked.warm_up and step * settings.batch > asked.warm_up_samples
+    ]  # fmt: skip
     if not values:
-        return unknown(alarm, f"judged after {early} samples (train.alarms.warm_up, warm_up_samples)", **where)
+        return unknown(alarm, f"judged after {_warm_up(settings)} (train.alarms.warm_up, warm_up_samples)", **where)
     limits: Limits = getattr(asked, name)
     latest = [alarm.of(value, limits, **where) for value in values[-asked.patience :]]
     lasting = len(latest) == asked.patience and all(verdict.verdict == "alarm" for verdict in latest)
     return latest[-1] if lasting or latest[-1].verdict != "alarm" else replace(latest[-1], verdict="warning")
+
+
+def _warm_up(settings: LoopSettings) -> str:
+    asked = settings.alarms
+    if settings.minutes:
+        return f"{asked.warm_up:.0%} of {settings.minutes:g} minutes and {asked.warm_up_samples} samples"
+    return f"{max(round(asked.warm_up * settings.samples), asked.warm_up_samples)} samples"

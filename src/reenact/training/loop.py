@@ -24,6 +24,7 @@ from reenact.systems.protocol import Optimiser, Phase, System
 from reenact.training.alarms import PREFIX, check_looks, check_step
 from reenact.training.checkpoints import Checkpoints
 from reenact.training.faults import Fault, strike
+from reenact.training.length import how_far, may_be_chosen, place_of, progress_of, steps_of
 from reenact.training.looks import Looks
 from reenact.training.pictures import grid, thinned, to_bytes
 from reenact.training.reading import ahead
@@ -68,7 +69,7 @@ class Training:
         self._logged = (self.state.step, time.monotonic())
         begin = 0
         for number, (phase, end) in enumerate(timetable(self.system.phases, self.steps)):
-            if self.state.step < end:
+            if self.place < end:
                 self._train_phase(number, phase, begin, end)
             begin = end
         if self.state.best is None:
@@ -77,8 +78,18 @@ class Training:
 
     @property
     def steps(self) -> int:
-        """Batches of the whole training."""
-        return -(-self.settings.samples // self.settings.batch)
+        """Batches of the whole training, if no clock ends it."""
+        return steps_of(self.settings)
+
+    @property
+    def place(self) -> float:
+        """Where the training stands, by steps or by the clock, in steps of the whole."""
+        return place_of(self.settings, self.state.step, self.state.seconds)
+
+    @property
+    def progress(self) -> float:
+        """The share of the training that lies behind, 0..1."""
+        return progress_of(self.settings, self.state.step, self.state.seconds)
 
     def _train_phase(self, number: int, phase: Phase, begin: int, end: int) -> None:
         optimisers = self._optimisers(number, phase)
@@ -86,16 +97,32 @@ class Training:
             network.train()
         start, sampler = self.state.step, self.sampler(phase)
         batches = ahead(lambda step: sampler.read(self._numbers(step)), range(start, end), threads=self.readers)
-        for batch in progress(batches, f"{self.branch} {phase.name}", total=end - start):
+        total = None if self.settings.minutes else end - start
+        for batch in progress(self._until(end, batches), f"{self.branch} {phase.name}", total=total):
             step = self.state.step
             torch.manual_seed(step_seed(self.seed, step, self.fabric.global_rank))
-            seen = replace(strike(self.faults, step, ready(batch, self.fabric.device)), phase=phase.name)
-            set_rates(optimisers, phase, (step - begin) / (end - begin))
+            seen = strike(self.faults, step, ready(batch, self.fabric.device))
+            seen = replace(seen, phase=phase.name, progress=self.progress)
+            set_rates(optimisers, phase, (self.place - begin) / (end - begin))
             self._fresh.append(train_step(self.system, phase, optimisers, seen, step=step, fabric=self.fabric))
-            self.state.step = step + 1
+            self.state.step, self.state.seconds = step + 1, self._clock()
             if self.fabric.is_global_zero:
                 self._watch(number, optimisers)
         self._fetch()
+
+    def _until(self, end: int, batches: Iterator[FaceBatch]) -> Iterator[FaceBatch]:
+        """The batches of a phase, as long as its share of the clock lasts."""
+        for batch in batches:
+            yield batch
+            if self.place >= end:
+                return
+
+    def _clock(self) -> float:
+        """Seconds of training so far; where they end it, all processes go by one clock."""
+        seconds = time.monotonic() - self._start
+        if self.settings.minutes and self.fabric.world_size > 1:
+            seconds = self.fabric.broadcast(seconds)
+        return seconds
 
     def _numbers(self, step: int) -> range:
         """The samples of this step that belong to this process."""
@@ -105,14 +132,13 @@ class Training:
     def _watch(self, number: int, optimisers: list[Optimizer]) -> None:
         """After a step: log, validate, look for sickness, keep a checkpoint, each when it is due."""
         step, settings = self.state.step, self.settings
-        self.state.seconds = time.monotonic() - self._start
         if self._due(settings.log_every):
             self._log_losses()
         if self._due(settings.validate_every):
             self._validate()
         if self.looks is not None and self._due(self.looks.every):
             self._look(self.looks)
-        if step < self.steps and self.checkpoints.due(step * settings.batch):
+        if self.progress < 1 and self.checkpoints.due(step * settings.batch):
             self._fetch()
             self.state.phase, self.state.weights = number, weights_of(self.system)
             self.state.optimisers = [optimiser.state_dict() for optimiser in optimisers]
@@ -121,7 +147,7 @@ class Training:
 
     def _due(self, samples: int) -> bool:
         every = max(1, samples // self.settings.batch)
-        return self.state.step % every == 0 or self.state.step == self.steps
+        return self.state.step % every == 0 or self.progress >= 1
 
     def _fetch(self) -> None:
         """Bring loss terms from the device, all at once, and let the alarms see each step's."""
@@ -145,7 +171,8 @@ class Training:
         self._logged = (self.state.step, now)
         self._log(means)
         samples = self.state.step * self.settings.batch
-        event("train", branch=self.branch, step=self.state.step, samples=samples, of=self.settings.samples, **means)
+        far = how_far(self.settings, self.state.step, self.state.seconds)
+        event("train", branch=self.branch, step=self.state.step, samples=samples, far=far, **means)
 
     def _log(self, values: Mapping[str, float]) -> None:
         self.state.history += [(self.state.step, self.state.seconds, name, value) for name, value in values.items()]
@@ -160,7 +187,7 @@ class Training:
             self._log(values)
             self._choose(values[self.settings.choose.metric])
             figures = ", ".join(f"{name} {value:.4f}" for name, value in values.items())
-            say(f"{self.branch}: {step * self.settings.batch} of {self.settings.samples} samples, {figures}")
+            say(f"{self.branch}: {how_far(self.settings, step, self.state.seconds)}, {figures}")
         if self.probes is not None:
             picture = to_bytes(draw(self.system, self.probes))
             snapshots = [*self.state.snapshots, (step, torch.from_numpy(picture))]
@@ -179,9 +206,8 @@ class Training:
 
     def _choose(self, value: float) -> None:
         """Keep these weights if the rule prefers them; of equal ones the earlier."""
-        candidate = self.state.step > (1 - self.settings.choose.last) * self.steps
         best = self.state.best
-        if candidate and (best is None or best.value is None or value < best.value):
+        if may_be_chosen(self.settings, self.progress) and (best is None or best.value is None or value < best.value):
             self.state.best = Best(step=self.state.step, value=value, weights=weights_of(self.system))
 
     def _optimisers(self, number: int, phase: Phase) -> list[Optimizer]:

@@ -9,16 +9,20 @@ from reenact.config import Settings
 
 
 class ChooseSettings(Settings):
-    """Which weights a training hands on: the best by a figure on validation pairs."""
+    """Which weights a training hands on: the best by a figure on validation pairs.
+
+    `last_third` is the rule of CainGAN's authors: the best of the training's last third. `last`: whatever came last.
+    """
 
     metric: Literal["val_l1", "val_mse"] = "val_l1"
-    last: float = Field(default=1.0, gt=0, le=1)  # only validations in this last share of the training are candidates
+    among: Literal["all", "last_third", "last"] = "all"
 
 
 class LoopSettings(Settings):
     """How long, in which portions and how closely watched a system trains."""
 
     samples: int = Field(default=57_200, ge=1)  # all phases together
+    minutes: float = Field(default=0.0, ge=0)  # wall clock after which it ends all the same, 0: none
     batch: int = Field(default=10, ge=1)
     log_every: int = Field(default=200, ge=1)  # samples; losses are means over these
     validate_every: int = Field(default=2_000, ge=1)  # samples
