@@ -12,10 +12,10 @@ from reenact.backbones.guide import Labelled, LabelledFrames, augment, reading_e
 from reenact.backbones.settings import FeatureSettings
 from reenact.config import Runtime
 from reenact.corpus.corpus import POSE, Corpus
-from reenact.corpus.sampling import usable_frames
 from reenact.corpus.shards import frame_writer, write_array, write_rows, write_stage
 from reenact.corpus.splits import read_parts
 from reenact.corpus.tables import write_table
+from reenact.corpus.usable import usable_frames
 from reenact.errors import BadInput, TrainingFailed
 from reenact.faces.actions import ACTION_UNITS
 from reenact.faces.landmarks import FLIP
@@ -82,7 +82,7 @@ def corpus_of(folders):
 
 
 def frames_of(folders, parts):
-    usable, _ = usable_frames(corpus_of(folders), parts, needed=1)
+    usable, _ = usable_frames(corpus_of(folders), parts)
     return LabelledFrames(corpus_of(folders), [picture for part in usable for picture in part], size=SIZE)
 
 

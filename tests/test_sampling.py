@@ -170,9 +170,28 @@ def test_two_tracks_of_one_video_make_no_cross_pair(tmp_path):
 def test_a_clip_too_short_is_left_out_with_a_sentence(corpus, train):
     short = Part(clip="clip-2", identity="person-2", start=0, stop=2)
     sampler = Sampler(corpus, [*train[:2], short], size=16, seed=0, third=True)
-    assert sampler.notes == ("clip-2: 2 of 2 frames have landmarks, 3 needed.",)
+    assert sampler.notes == (
+        "clip-2: 2 of 2 frames have landmarks, 3 needed (1 source picture, a target and a third frame).",
+    )
     with pytest.raises(BadInput, match="none of 1 clips has 3 frames"):
         Sampler(corpus, [short], size=16, seed=0, third=True)
+
+
+def test_more_sources_than_a_clip_has_frames_is_said_with_both_numbers(corpus, train):
+    wanted = r"14 frames with landmarks \(13 source pictures and a target\), the longest has 12"
+    with pytest.raises(BadInput, match=wanted):
+        Sampler(corpus, train, size=16, seed=0, sources=13)
+    # The last is clip-2 whole; the others lost a frame each.
+    assert [note[:6] for note in Sampler(corpus, train, size=16, seed=0, sources=11).notes] == ["clip-0", "clip-1"]
+
+
+def test_clips_are_numbered_alike_whatever_of_them_a_sampler_can_use(corpus, train):
+    parts = [Part(clip="clip-1", identity="person-1", start=0, stop=4), train[2], train[0]]
+    for sources, known in ((1, {0, 1, 2}), (8, {1, 2})):
+        batch = Sampler(corpus, parts, size=16, seed=0, sources=sources, flip=False).batch(range(40))
+        shown = (batch.sources.landmarks[:, 0, 0, 0] * 100).round().int().tolist()  # of this corpus: whose clip it is
+        assert [(1, 2, 0)[number] for number in batch.clip.tolist()] == shown
+        assert set(batch.clip.tolist()) == known
 
 
 def test_one_identity_can_not_be_crossed(corpus, train):

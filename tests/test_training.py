@@ -12,14 +12,15 @@ from reenact.corpus.sampling import Sampler
 from reenact.corpus.splits import read_parts
 from reenact.errors import NewerFormat, SettingsError, StorageError, TrainingFailed
 from reenact.losses.terms import Terms
-from reenact.systems.protocol import Optimiser, Phase
+from reenact.systems.protocol import Optimiser, Phase, sources_of
 from reenact.training.alarms import check_step, verdicts
 from reenact.training.checkpoints import Checkpoints, open_checkpoints
 from reenact.training.device import make_fabric
+from reenact.training.draws import sources_at, step_seed
 from reenact.training.faults import Fault, faults_of
 from reenact.training.keys import data_hash, hash_sparsely, training_key
 from reenact.training.length import ended_by, may_be_chosen, progress_of
-from reenact.training.loop import Training, step_seed, timetable
+from reenact.training.loop import Training, timetable
 from reenact.training.pictures import over_time, probe_numbers, thinned, to_bytes
 from reenact.training.reading import ahead
 from reenact.training.settings import CheckpointSettings, LoopSettings
@@ -111,7 +112,7 @@ def setup(folders, fabric, tmp_path):
         return Training(
             system=system, branch="tiny-full-0", seed=0, fabric=fabric, tracker=Recorder(), readers=readers,
             settings=LoopSettings.parse({**values, **settings}, where="train"),
-            sampler=lambda phase: sampler(pairs=phase.pairs, sources=phase.sources, third=phase.third),
+            sampler=lambda phase: sampler(pairs=phase.pairs, sources=sources_of(phase)[1], third=phase.third),
             checkpoints=open_checkpoints(
                 CheckpointSettings(uri=str(tmp_path / checkpoints), every_samples=8, every_seconds=0.0),
                 branch="tiny-full-0", key="k" * 40,
@@ -213,6 +214,37 @@ def test_optimisers_are_those_of_the_phase_that_was_interrupted(setup):
         system = Tiny(phases=phases)
         setup.training(system, checkpoints=f"stop-{stop}").run()
         assert torch.equal(weights(system), weights(whole))
+
+
+def test_k_of_a_step_is_drawn_by_seed_and_step_alone_and_a_smaller_one_takes_the_first_of_the_same(setup):
+    phase = Phase(name="p", generator=Tiny.generator_group, sources=(2, 5))
+    drawn = [sources_at(phase, seed=0, step=step) for step in range(2000)]
+    assert drawn == [sources_at(phase, seed=0, step=step) for step in range(2000)]
+    assert drawn != [sources_at(phase, seed=1, step=step) for step in range(2000)]
+    assert all(430 < drawn.count(k) < 570 for k in (2, 3, 4, 5))
+    assert {sources_at(Phase(name="p", generator=Tiny.generator_group, sources=3), seed=0, step=s) for s in (0, 9)} == {
+        3
+    }
+    sampler = setup.sampler(sources=5, third=True)
+    whole, few = sampler.read(range(4)), sampler.read(range(4), sources=2)
+    assert torch.equal(few.sources.image, whole.sources.image[:, :2])
+    assert torch.equal(few.sources.landmarks, whole.sources.landmarks[:, :2])
+    assert torch.equal(few.target.image, whole.target.image)
+    assert torch.equal(few.third.image, whole.third.image)
+
+
+def test_batches_say_how_much_of_the_training_lies_behind(setup):
+    phase = Phase(name="p", generator=Tiny.generator_group, sources=(1, 4))
+    system, seen = Tiny(phases=(phase,)), []
+    generate = system.generate
+    system.generate = lambda batch: seen.append(batch) or generate(batch)
+    training = setup.training(system, readers=2)
+    training.sampler = lambda phase: setup.sampler(sources=4)
+    training.run()
+    assert [batch.progress for batch in seen] == [step / 10 for step in range(10)]
+    shots = [batch.sources.image.shape[1] for batch in seen]
+    assert shots == [sources_at(phase, seed=0, step=step) for step in range(10)]
+    assert len(set(shots)) > 1
 
 
 @pytest.fixture

@@ -4,9 +4,9 @@ What is drawn as sample n is a pure function of seed and n: each sample has a ra
 number, so a restart, another batch size or another number of processes draws the same samples.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import cv2
 import numpy as np
@@ -14,10 +14,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from reenact.corpus.corpus import Clip, Corpus
+from reenact.corpus.corpus import Corpus
 from reenact.corpus.shards import Image
 from reenact.corpus.splits import Part
-from reenact.corpus.stills import ONE_EACH
+from reenact.corpus.stills import pool_of
+from reenact.corpus.usable import Frames, Needs, Picture, clip_numbers, nothing_usable, usable_frames
 from reenact.errors import BadInput
 from reenact.faces.batch import FaceBatch, Faces
 from reenact.faces.landmarks import FLIP, flip_landmarks
@@ -27,45 +28,7 @@ Pairs = Literal["self", "cross"]
 _LABELS = ("landmarks", "actions", "pose", "landmarks3d", "visibility", "segments")
 
 
-class Picture(NamedTuple):
-    """One stored frame, numbered from its clip's first."""
-
-    clip: Clip
-    frame: int
-
-
 _Rows = list[list[Picture]]  # a row per sample, a column per frame
-
-
-@dataclass(frozen=True, kw_only=True)
-class Frames:
-    """The usable frames of one clip's part, or the usable single pictures of one person in one split.
-
-    Usable are those whose landmarks were found. `frames` (N,) are numbered from their clip's first; `clips` has one
-    entry for all of them, or one for each.
-    """
-
-    clips: tuple[Clip, ...]
-    frames: NDArray[np.int64]
-
-    def __len__(self) -> int:
-        return len(self.frames)
-
-    def __iter__(self) -> Iterator[Picture]:
-        return (self[place] for place in range(len(self)))
-
-    def __getitem__(self, place: int) -> Picture:
-        return Picture(self.clips[place if len(self.clips) > 1 else 0], int(self.frames[place]))
-
-    @property
-    def identity(self) -> str:
-        """Who is seen."""
-        return self.clips[0].identity
-
-    @property
-    def person(self) -> str:
-        """The identity of the video: frames of one person make no pair of two people."""
-        return self.clips[0].person
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +50,7 @@ class Sampler:
     """Samples from the parts of one split: anchor and further distinct frames of the same part, all flipped or none.
 
     The single pictures of one person stand for a part. A frame is as likely an anchor as any other, so long clips are
-    drawn more often. `notes` says what can't be used.
+    drawn more often. `notes` says what can't be used. A batch may have fewer than `sources`: the first of them.
     """
 
     def __init__(
@@ -110,11 +73,12 @@ class Sampler:
         self.corpus, self.size, self.seed, self.flip, self.pairs = corpus, size, seed, flip, pairs
         self.labels = tuple(dict.fromkeys(("landmarks", *labels)))
         self.sources, self.third = sources, third
-        needed = sources + int(third) + (1 if pairs == "self" else 0)
-        self.parts, self.notes = usable_frames(corpus, parts, needed=needed)
-        self.identities = sorted({part.identity for part in self.parts})
+        needs = Needs(sources=sources, target=pairs == "self", third=third)
+        self.parts, self.notes = usable_frames(corpus, parts, needs=needs)
         if not self.parts:
-            raise BadInput(_nothing(corpus, parts, needed))
+            raise BadInput(nothing_usable(corpus, parts, needs))
+        self.identities = sorted({part.identity for part in self.parts})
+        self.clips = clip_numbers(corpus, parts)
         if pairs == "cross" and len({part.person for part in self.parts}) < 2:
             raise BadInput("pairs of two identities need two identities with usable frames, there is one.")
         self._ends = np.cumsum([len(part) for part in self.parts])
@@ -148,17 +112,22 @@ class Sampler:
         """The samples of these numbers as one batch on a device."""
         return ready(self.read(numbers), device)
 
-    def read(self, numbers: Sequence[int]) -> FaceBatch:
-        """The same with pictures still bytes, (..., S, S, 3) uint8, as `ready` takes them; safe in any thread."""
+    def read(self, numbers: Sequence[int], *, sources: int | None = None) -> FaceBatch:
+        """The same with pictures still bytes, (..., S, S, 3) uint8, as `ready` takes them; safe in any thread.
+
+        With `sources` only the first so many source pictures of each sample are read, the rest of it is the same.
+        """
         samples = [self.draw(number) for number in numbers]
+        kept = self.sources if sources is None else sources
         flips = [sample.flip for sample in samples]
         index = {name: number for number, name in enumerate(self.identities)}
         thirds = [[sample.third] for sample in samples if sample.third is not None]
         return FaceBatch(
-            sources=self._faces([list(sample.sources) for sample in samples], flips),
+            sources=self._faces([list(sample.sources[:kept]) for sample in samples], flips),
             target=self._faces([[sample.target] for sample in samples], flips)[:, 0],
             third=self._faces(thirds, flips)[:, 0] if thirds else None,
             identity=torch.tensor([index[sample.identity] for sample in samples]),
+            clip=torch.tensor([self.clips[pool_of(sample.sources[0].clip)] for sample in samples]),
         )
 
     def _faces(self, rows: _Rows, flips: list[bool]) -> Faces:
@@ -180,52 +149,6 @@ class Sampler:
             if flip:
                 values[row] = flip_label(name, values[row])
         return torch.from_numpy(values)
-
-
-def usable_frames(corpus: Corpus, parts: Sequence[Part], *, needed: int) -> tuple[list[Frames], tuple[str, ...]]:
-    """Frames with landmarks, part by part; a part with fewer than `needed` is left out with a sentence.
-
-    Single pictures come after the clips, those of one person together.
-    """
-    usable, notes = [], []
-    stills: dict[str, list[Picture]] = {}
-    for part in parts:
-        clip = corpus.by_name.get(part.clip)
-        if clip is None:
-            raise BadInput(f"the split names clip {part.clip}, the corpus has no such clip: run validate_data again.")
-        frames = part.start + np.flatnonzero(corpus.found(clip)[part.start : part.stop])
-        if clip.still:
-            stills.setdefault(clip.identity, []).extend(Picture(clip, int(frame)) for frame in frames)
-        elif len(frames) < needed:
-            notes.append(
-                f"{part.clip}: {len(frames)} of {part.stop - part.start} frames have landmarks, {needed} needed."
-            )
-        else:
-            usable.append(Frames(clips=(clip,), frames=frames))
-    enough = [pictures for pictures in stills.values() if len(pictures) >= needed]
-    usable += [
-        Frames(clips=tuple(one.clip for one in pictures), frames=np.array([one.frame for one in pictures]))
-        for pictures in enough
-    ]
-    if len(enough) < len(stills):
-        notes.append(
-            f"{len(stills) - len(enough)} of {len(stills)} people with single pictures have fewer than {needed} with "
-            "landmarks: they are left out."
-        )
-    return usable, tuple(notes)
-
-
-def _nothing(corpus: Corpus, parts: Sequence[Part], needed: int) -> str:
-    clips = [corpus.by_name[part.clip] for part in parts]
-    if not clips or not all(clip.still for clip in clips):
-        return f"none of {len(parts)} clips has {needed} frames with landmarks: nothing to train on."
-    people = len({clip.identity for clip in clips})
-    if people == len(clips):
-        return ONE_EACH
-    return (
-        f"nobody of {people} people has {needed} single pictures with landmarks: nothing to train on. Add pictures of "
-        "the same people, or train a system that needs fewer at a time."
-    )
 
 
 def resized(image: Image, size: int) -> Image:

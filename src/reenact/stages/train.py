@@ -1,7 +1,7 @@
 """Train one branch: a system in one variant with one seed."""
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
     from reenact.backbones.features import Features
+    from reenact.corpus.corpus import Corpus
+    from reenact.corpus.splits import Part
     from reenact.systems.protocol import System
     from reenact.training.checkpoints import Checkpoints
     from reenact.training.loop import Training
@@ -63,9 +65,10 @@ def train(
     import torch
 
     from reenact.corpus.rights import read_rights
+    from reenact.corpus.usable import clip_numbers
     from reenact.errors import SettingsError, TrainingFailed
     from reenact.hashing import hash_json
-    from reenact.systems.catalogue import build_system
+    from reenact.systems.catalogue import build_system, system_card
     from reenact.tracking.lineage import read_lineage
     from reenact.tracking.runs import branch_run, run_facts
     from reenact.training.alarms import verdicts
@@ -92,12 +95,17 @@ def train(
     (out / "stage.json").unlink(missing_ok=True)  # what stands here is not finished until it is written again
     with branch_run(tracking, key=key, name=branch.name, params=params, tags=tags) as tracker:
         try:
+            corpus, parts, notes = _people(system_card(branch.system).labels, settings, folders)
             torch.manual_seed(branch.seed)
-            system = build_system(branch.system, branch.variant, system_settings, size=settings.size, features=features)
-            training, notes = _training(
-                system, branch, settings, folders, guide, fabric=fabric, readers=runtime.workers, tracker=tracker,
-                checkpoints=store,
+            system = build_system(
+                branch.system, branch.variant, system_settings, size=settings.size, features=features,
+                clips=len(clip_numbers(corpus, parts)),
             )  # fmt: skip
+            training, more = _training(
+                system, branch, settings, corpus, parts, validated, guide, fabric=fabric, readers=runtime.workers,
+                tracker=tracker, checkpoints=store,
+            )  # fmt: skip
+            notes += more
             if finished is None:
                 try:
                     training.run()
@@ -174,11 +182,28 @@ def _reads(labels: Iterable[str]) -> set[str]:
     return {"frames", "landmarks", "validated", *(kinds.get(label, "actions") for label in labels)}
 
 
+def _people(
+    labels: Iterable[str], settings: TrainSettings, folders: Mapping[str, Path]
+) -> "tuple[Corpus, list[Part], tuple[str, ...]]":
+    """What a system with these labels reads of the corpus, the parts it is trained on, and a note on their share."""
+    from reenact.corpus.corpus import Corpus
+    from reenact.corpus.splits import read_parts, share_of
+
+    read = {kind: folder for kind, folder in folders.items() if kind in _reads(labels)}
+    everybody = read_parts(folders["validated"], "train")
+    parts = share_of(everybody, settings.share)
+    kept, people = (len({part.identity for part in each}) for each in (parts, everybody))
+    said = f"train.share {settings.share:g}: {kept} of {people} training identities."
+    return Corpus(read.pop("frames"), **read), parts, (said,) if settings.share < 1 else ()
+
+
 def _training(
     system: "System",
     branch: Branch,
     settings: TrainSettings,
-    folders: Mapping[str, Path],
+    corpus: "Corpus",
+    parts: "Sequence[Part]",
+    validated: Path,
     guide: Path,
     *,
     fabric: "Fabric",
@@ -187,21 +212,16 @@ def _training(
     checkpoints: "Checkpoints",
 ) -> "tuple[Training, tuple[str, ...]]":
     """The training as it is to run, and sentences on clips that can't be used."""
-    from reenact.corpus.corpus import Corpus
     from reenact.corpus.sampling import Sampler
-    from reenact.corpus.splits import read_parts, share_of
+    from reenact.corpus.splits import read_parts
     from reenact.errors import BadInput
-    from reenact.systems.protocol import sources_of
+    from reenact.systems.protocol import own_shots, sources_of
     from reenact.training.faults import faults_of
     from reenact.training.looks import looks_at
     from reenact.training.loop import Training
     from reenact.training.pictures import probe_numbers
     from reenact.training.validation import Validation
 
-    read = {kind: folder for kind, folder in folders.items() if kind in _reads(system.labels)}
-    corpus = Corpus(read.pop("frames"), **read)
-    everybody = read_parts(folders["validated"], "train")
-    parts = share_of(everybody, settings.share)
     samplers = {
         phase.name: Sampler(
             corpus, parts, size=settings.size, seed=branch.seed, labels=system.labels, sources=sources_of(phase)[1],
@@ -210,16 +230,13 @@ def _training(
         for phase in system.phases
     }  # fmt: skip
     notes = list(dict.fromkeys(note for sampler in samplers.values() for note in sampler.notes))
-    if settings.share < 1:
-        people = [len({part.identity for part in each}) for each in (parts, everybody)]
-        notes.append(f"train.share {settings.share:g}: {people[0]} of {people[1]} training identities.")
     watched = next(iter(samplers.values()))
     validation = looks = None
     if settings.validate_pairs:
         how: dict[str, Any] = {"pairs": settings.validate_pairs, "batch": settings.batch, "device": fabric.device}
         sample = partial(
-            Sampler, corpus, read_parts(folders["validated"], "val"), size=settings.size, seed=_VALIDATION_SEED,
-            labels=system.labels, sources=max(sources_of(phase)[1] for phase in system.phases), flip=False,
+            Sampler, corpus, read_parts(validated, "val"), size=settings.size, seed=_VALIDATION_SEED,
+            labels=system.labels, sources=own_shots(system), flip=False,
         )  # fmt: skip
         try:
             frames = len(watched)

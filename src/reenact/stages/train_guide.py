@@ -42,9 +42,9 @@ def train_guide(
     from reenact.backbones.features import mean_activations
     from reenact.backbones.guide import LabelledFrames, reading_errors, train_reader
     from reenact.corpus.corpus import Corpus
-    from reenact.corpus.sampling import usable_frames
     from reenact.corpus.shards import write_stage
     from reenact.corpus.splits import read_parts, split_kind
+    from reenact.corpus.usable import usable_frames
     from reenact.hashing import hash_file
     from reenact.training.device import make_fabric
 
@@ -52,7 +52,7 @@ def train_guide(
     corpus = Corpus(frames, landmarks=landmarks, actions=actions, validated=validated)
 
     def frames_of(split: str) -> LabelledFrames:
-        parts, _ = usable_frames(corpus, read_parts(validated, split), needed=1)
+        parts, _ = usable_frames(corpus, read_parts(validated, split))
         rows = [picture for part in parts for picture in part]
         return LabelledFrames(corpus, rows, size=settings.size)
 

@@ -4,7 +4,6 @@ Read from `Training.run` downwards. What happens at step n depends on the seed a
 which units dropout silences. So a training that was killed and continued ends with the weights of one that was not.
 """
 
-import hashlib
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -23,6 +22,7 @@ from reenact.progress import event, progress, say
 from reenact.systems.protocol import Optimiser, Phase, System
 from reenact.training.alarms import PREFIX, check_looks, check_step
 from reenact.training.checkpoints import Checkpoints
+from reenact.training.draws import sources_at, step_seed
 from reenact.training.faults import Fault, strike
 from reenact.training.length import how_far, may_be_chosen, place_of, progress_of, steps_of
 from reenact.training.looks import Looks
@@ -96,7 +96,7 @@ class Training:
         for network in self.system.networks.values():
             network.train()
         start, sampler = self.state.step, self.sampler(phase)
-        batches = ahead(lambda step: sampler.read(self._numbers(step)), range(start, end), threads=self.readers)
+        batches = ahead(lambda step: self._read(phase, sampler, step), range(start, end), threads=self.readers)
         total = None if self.settings.minutes else end - start
         for batch in progress(self._until(end, batches), f"{self.branch} {phase.name}", total=total):
             step = self.state.step
@@ -123,6 +123,9 @@ class Training:
         if self.settings.minutes and self.fabric.world_size > 1:
             seconds = self.fabric.broadcast(seconds)
         return seconds
+
+    def _read(self, phase: Phase, sampler: Sampler, step: int) -> FaceBatch:
+        return sampler.read(self._numbers(step), sources=sources_at(phase, seed=self.seed, step=step))
 
     def _numbers(self, step: int) -> range:
         """The samples of this step that belong to this process."""
@@ -316,8 +319,3 @@ def timetable(phases: Sequence[Phase], steps: int) -> list[tuple[Phase, int]]:
         done += phase.share
         ends.append((phase, round(steps * done / whole)))
     return ends
-
-
-def step_seed(seed: int, step: int, rank: int) -> int:
-    """The seed of torch's generators at a step: neighbouring steps and seeds have nothing in common."""
-    return int.from_bytes(hashlib.sha256(f"{seed}:{step}:{rank}".encode()).digest()[:7], "big")
