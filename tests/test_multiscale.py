@@ -39,11 +39,12 @@ def test_res_down_halves_and_equals_its_two_paths_written_out():
     torch.manual_seed(0)
     block = ResDown(3, 8, kernel=9).eval()
     x = torch.rand(2, 3, 16, 16)
-    conv = lambda layer, value, pad: F.conv2d(value, layer.weight, layer.bias, padding=pad)  # noqa: E731
+    conv = lambda layer, value, pad: F.conv2d(value, layer.normalised(), layer.bias, padding=pad)  # noqa: E731
     right = F.avg_pool2d(conv(block.second, conv(block.first, x.relu(), 4).relu(), 4), 2)
     left = F.avg_pool2d(conv(block.shortcut, x, 0), 2)
     torch.testing.assert_close(block(x), right + left, rtol=1e-4, atol=1e-5)
-    assert torch.linalg.matrix_norm(block.second.weight.flatten(1), ord=2).item() == pytest.approx(1, abs=0.2)
+    for layer in (block.first, block.second, block.shortcut):
+        assert torch.linalg.matrix_norm(layer.normalised().flatten(1), ord=2).item() == pytest.approx(1, abs=0.2)
 
 
 def test_stable_keeps_the_side_and_adds_a_tenth():

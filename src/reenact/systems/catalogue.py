@@ -5,10 +5,11 @@ from typing import Any
 
 from reenact.config import Settings, nearest
 from reenact.errors import SettingsError
+from reenact.systems.caingan.settings import CARD as CAINGAN
 from reenact.systems.card import SystemCard
 from reenact.systems.cgan.settings import CARD as CGAN
 
-SYSTEMS: Mapping[str, SystemCard] = {card.name: card for card in (CGAN,)}
+SYSTEMS: Mapping[str, SystemCard] = {card.name: card for card in (CGAN, CAINGAN)}
 
 
 def system_card(name: str) -> SystemCard:
