@@ -20,7 +20,13 @@ from reenact.evaluation.metrics.pose import pose_angle
 from reenact.evaluation.metrics.ssim import ssim
 from reenact.evaluation.metrics.temporal import flicker, jitter, temporal_error
 from reenact.evaluation.scoring import Scored
-from reenact.evaluation.statistics import bootstrap_mean, expanded_levels, jackknife, paired_difference
+from reenact.evaluation.statistics import (
+    bootstrap_mean,
+    expanded_levels,
+    jackknife_interval,
+    leave_one_out,
+    paired_difference,
+)
 from reenact.faces.landmarks import outer_eye_distance
 
 
@@ -284,6 +290,7 @@ def test_the_order_of_rows_does_not_move_a_bit():
 
 def test_the_jackknife_of_a_mean_is_the_standard_error():
     values = np.random.default_rng(0).normal(size=20)
-    result = jackknife(lambda keep: float(values[keep].mean()), [list(range(20))], n=20)
+    left_out = leave_one_out(lambda keep: float(values[keep].mean()), [list(range(20))], n=20)
+    result = jackknife_interval(float(values.mean()), left_out, n=20)
     reach = 2.0930 * values.std(ddof=1) / np.sqrt(20)
     assert result.high - result.value == pytest.approx(reach, rel=1e-3)

@@ -18,7 +18,7 @@ from reenact.evaluation.pairs.shots import COLUMNS as SHOTS
 from reenact.evaluation.pictures import Pictures
 from reenact.evaluation.rows import Drawn, Row, real
 from reenact.evaluation.sequences import previous_rows
-from reenact.evaluation.statistics import Interval, jackknife
+from reenact.evaluation.statistics import Interval, jackknife_interval, leave_one_out
 from reenact.evaluation.summary import FOUND, KINDS, counts_of, found_by, identities_of
 from reenact.progress import progress
 
@@ -99,7 +99,10 @@ def faces_table(scored: Mapping[str, list[Scored]]) -> pd.DataFrame:
 
 
 def summarise_sets(scored: Mapping[str, list[Scored]]) -> list[dict[str, Any]]:
-    """The same records for metrics of whole sets; a row's set are the pairs that could be judged."""
+    """The same records for metrics of whole sets; a row's set are the pairs that could be judged.
+
+    `left_out` is the figure without each person of pairs within a person, by which two rows can be tested.
+    """
     records = []
     for name, groups in scored.items():
         for group in groups:
@@ -109,8 +112,9 @@ def summarise_sets(scored: Mapping[str, list[Scored]]) -> list[dict[str, Any]]:
                 table = group.pairs.assign(drawn=views.generated.usable, face_found=views.generated.found)
                 if metric.id in group.judges.others:
                     table[found_by(metric.id)] = table["face_found"]
-                interval = _of_set(metric, views) if group.judges.can_read(metric) else Interval(value=np.nan)
-                records.append({**facts, "row": name, "metric": metric.id, **interval.plain(),
+                can = group.judges.can_read(metric)
+                interval, left_out = _of_set(metric, views) if can else (Interval(value=np.nan), {})
+                records.append({**facts, "row": name, "metric": metric.id, **interval.plain(), "left_out": left_out,
                                 **counts_of(table, metric.id), "versus_copy": None})  # fmt: skip
     return records
 
@@ -121,7 +125,7 @@ def _read(judges: Judges, drawn: Drawn, people: People) -> Reading:
     return Reading(judges.default, drawn.pictures, drawn.usable, people)
 
 
-def _of_set(metric: Metric, group: Scored) -> Interval:
+def _of_set(metric: Metric, group: Scored) -> tuple[Interval, dict[str, float]]:
     assert metric.features is not None
     assert metric.of_sets is not None
     of_sets = metric.of_sets
@@ -132,6 +136,9 @@ def _of_set(metric: Metric, group: Scored) -> Interval:
     order = np.argsort(pairs["pair"].to_numpy(), kind="stable")
     pairs, fake, real_ = pairs.iloc[order], fake[judged][order], real_[judged][order]
     people = identities_of(pairs.set_index("pair"), list(pairs["pair"]), indexed=True)
-    interval = jackknife(lambda keep: of_sets(fake[keep], real_[keep]), people, n=len(pairs))
+    value = of_sets(fake, real_)
+    left_out = leave_one_out(lambda keep: of_sets(fake[keep], real_[keep]), people, n=len(pairs))
+    interval = jackknife_interval(value, left_out, n=len(pairs))
     low, high = np.clip([interval.low, interval.high], *metric.range)  # NaN stays NaN
-    return replace(interval, low=float(low), high=float(high))
+    told = left_out[0] if len(left_out) == 1 and np.isfinite(interval.low) else {}
+    return replace(interval, low=float(low), high=float(high)), told

@@ -4,13 +4,15 @@ Pairs of one person are alike, so everything here goes by persons: a difference 
 cross pairs, weighed by the variance that sources and drivers each bring along.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
+
+from reenact.evaluation.statistics import Interval, jackknife_variance
 
 NAN = float("nan")
 LEVEL, POWER = 0.95, 0.8
@@ -57,6 +59,28 @@ def paired_test(
         effect=mean / spread if spread > 0 else (0.0 if mean == 0 else float(np.copysign(np.inf, mean))),
         detectable=float(reach * error),
     )
+
+
+def set_difference(
+    ours: float, theirs: float, left_out: tuple[Mapping[str, float], Mapping[str, float]]
+) -> tuple[Interval, PairedTest]:
+    """ours - theirs of a figure of whole sets, paired by persons, with interval and test.
+
+    `left_out`: both figures without each person (`leave_one_out`); by the jackknife of the difference over the persons
+    that both have, and Student's t. NaN limits and test below two persons. An effect size per person has no meaning
+    here and stays NaN.
+    """
+    a, b = left_out
+    people = sorted(set(a) & set(b))
+    value = ours - theirs
+    if len(people) < 2 or value != value:
+        return Interval(value=value, people=len(people)), PairedTest()
+    error = float(np.sqrt(jackknife_variance([a[name] - b[name] for name in people])))
+    degrees = len(people) - 1
+    reach = float(stats.t.ppf((1 + LEVEL) / 2, degrees))
+    interval = Interval(value=value, low=value - reach * error, high=value + reach * error, people=len(people))
+    p = float(2 * stats.t.sf(abs(value) / error, degrees)) if error > 0 else float(value == 0)
+    return interval, PairedTest(p=p, detectable=(reach + float(stats.t.ppf(POWER, degrees))) * error)
 
 
 def _p_value(values: NDArray[np.float64], codes: list[NDArray[np.intp]], *, repeats: int, seed: int) -> float:

@@ -5,7 +5,7 @@ which are drawn anew (the pigeonhole bootstrap, Owen 2007). Few identities make 
 the levels are widened by Student's t as Hesterberg (2015, "expanded percentile") proposes.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -84,27 +84,36 @@ def paired_difference(
     return bootstrap_mean(np.asarray(ours, dtype=np.float64) - np.asarray(theirs, dtype=np.float64), groups, **options)
 
 
-def jackknife(
-    value_of: Callable[[NDArray[np.bool_]], float],
-    groups: Sequence[Sequence[Any]],
-    *,
-    n: int,
-    level: float = 0.95,
-) -> Interval:
-    """A figure of a whole set with an interval from leaving out one identity after the other.
+def leave_one_out(
+    value_of: Callable[[NDArray[np.bool_]], float], groups: Sequence[Sequence[Any]], *, n: int
+) -> list[dict[str, float]]:
+    """A figure of a whole set without one identity after the other: for each of `groups`, by the identities' names.
 
-    `value_of(keep)` computes it from the rows where `keep`, (n,), is true. For cross pairs the variances over sources
-    and over drivers are added. Used where the bootstrap's repeated rows would bias the figure, as in a Frechet
-    distance; its bias from a small set is not corrected.
+    `value_of(keep)` computes it from the rows where `keep`, (n,), is true. NaN where a group has one identity only.
     """
     codes = [np.unique(np.asarray(group), return_inverse=True) for group in groups]
-    fewest = min((len(names) for names, _ in codes), default=0)
-    value = value_of(np.ones(n, dtype=bool)) if n else NAN
+    if min((len(names) for names, _ in codes), default=0) < 2 or not n:
+        return [dict.fromkeys(map(str, names), NAN) for names, _ in codes]
+    return [{str(name): value_of(code != index) for index, name in enumerate(names)} for names, code in codes]
+
+
+def jackknife_interval(
+    value: float, left_out: Sequence[Mapping[str, float]], *, n: int, level: float = 0.95
+) -> Interval:
+    """A figure of a set of n rows with an interval, from what `leave_one_out` found (Tukey's jackknife).
+
+    For cross pairs the variances over sources and over drivers are added. Used where the bootstrap's repeated rows
+    would bias the figure, as in a Frechet distance; its bias from a small set is not corrected.
+    """
+    fewest = min((len(values) for values in left_out), default=0)
     if fewest < 2 or value != value:
         return Interval(value=value, n=n, people=fewest)
-    variance = 0.0
-    for names, code in codes:
-        left_out = np.array([value_of(code != index) for index in range(len(names))])
-        variance += (len(names) - 1) / len(names) * np.square(left_out - left_out.mean()).sum()
+    variance = sum(jackknife_variance(list(values.values())) for values in left_out)
     reach = float(stats.t.ppf((1.0 + level) / 2.0, fewest - 1) * np.sqrt(variance))
     return Interval(value=value, low=value - reach, high=value + reach, n=n, people=fewest)
+
+
+def jackknife_variance(left_out: Sequence[float]) -> float:
+    """Variance of a figure from its values without one identity after the other."""
+    values = np.asarray(left_out, dtype=np.float64)
+    return float((len(values) - 1) / len(values) * np.square(values - values.mean()).sum())

@@ -36,7 +36,7 @@ def summarise(faces: pd.DataFrame, *, repeats: int, seed: int) -> list[dict[str,
                 mean = bootstrap_mean(own[name].to_numpy(), people, repeats=repeats, seed=seed)
                 versus = None
                 if name != COPY_SOURCE and COPY_SOURCE in values:
-                    versus = _paired(own[name], own[COPY_SOURCE], people, repeats=repeats, seed=seed)
+                    versus = paired(own[name], own[COPY_SOURCE], people, repeats=repeats, seed=seed)
                 counts = counts_of(tables[name], metric.id)
                 records.append({**facts, "row": str(name), "metric": metric.id, **mean.plain(), **counts,
                                 "versus_copy": versus})  # fmt: skip
@@ -53,10 +53,10 @@ def compare_rows(
         for metric in metrics_of(facts["protocol"], per_pair=True):
             matched = other[metric.id].reindex(group["pair"])
             people = identities_of(group.set_index("pair"), list(group["pair"]), indexed=True)
-            yield facts, metric.id, _paired(group[metric.id], matched, people, repeats=repeats, seed=seed)
+            yield facts, metric.id, paired(group[metric.id], matched, people, repeats=repeats, seed=seed)
 
 
-def _paired(
+def paired(
     ours: "pd.Series[float]", theirs: "pd.Series[float]", people: list[list[str]], *, repeats: int, seed: int
 ) -> dict[str, Any]:
     """Interval and test of ours - theirs, row by row."""

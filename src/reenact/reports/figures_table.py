@@ -73,9 +73,9 @@ def differences_html(differences: pd.DataFrame) -> str:
     for row in _dicts(differences):
         better = _better(row)
         word, mark = {True: ("better", "good"), False: ("worse", "bad"), None: ("not told apart", "soft")}[better]
-        value = (
-            f"{row['value']:+.4g}" + _interval(row["low"], row["high"], row["value"]) if pd.notna(row["value"]) else "-"
-        )
+        value = "-"
+        if pd.notna(row["value"]):
+            value = f"{row['value']:+.4g}" + interval_html(row["low"], row["high"], row["value"])
         cells = _plain(row, "row", "against", "column")
         p, effect, least = (_number(row[name]) for name in ("p_holm", "effect", "detectable"))
         lines.append(("", [*cells, value, f'<span class="{mark}">{word}</span>', p, effect, least, str(row["n"])]))
@@ -120,7 +120,7 @@ def _figure(row: dict[str, Any], column: str, marks: list[tuple[str, bool, float
     text += "".join(_mark(*mark) for mark in marks)
     lost = row.get(f"{column}_no_face")  # there where the metric has a judge of its own
     text += f"<br>no face in {lost:.0f}" if lost is not None and not pd.isna(lost) and lost else ""
-    return text + _interval(row.get(f"{column}_low"), row.get(f"{column}_high"), value)
+    return text + interval_html(row.get(f"{column}_low"), row.get(f"{column}_high"), value)
 
 
 def _mark(against: str, better: bool, p: float) -> str:
@@ -129,8 +129,8 @@ def _mark(against: str, better: bool, p: float) -> str:
     return f'<sup class="mark {colour}" title="{said}">{arrow}{against}</sup>'
 
 
-def _interval(low: float | None, high: float | None, value: float) -> str:
-    """To as many places as the value's three digits have: narrower, and nothing that is sure is lost."""
+def interval_html(low: float | None, high: float | None, value: float) -> str:
+    """An interval below its value, to as many places as the value's three digits have: nothing sure is lost."""
     if low is None or high is None or pd.isna(low) or pd.isna(high):
         return ""
     places = min(max(2 - math.floor(math.log10(abs(value))), 0), 6) if value else 2

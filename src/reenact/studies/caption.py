@@ -1,0 +1,97 @@
+"""What a study's figures stand on: wall clock, samples, corpus, judge, machine. Facts, and the caption made of them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from reenact.corpus.tables import read_table
+from reenact.errors import ReenactError
+from reenact.evaluation.collect import Entry
+from reenact.reports.background import record
+from reenact.studies.done import read_done
+
+_RULES = {"all": "of all validations", "last_third": "of the validations in the last third of the training",
+          "last": "", "": "of all validations"}  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trained:
+    """What a row's training came to."""
+
+    seconds: float
+    samples: int
+    steps: int
+    sources: int | None  # source pictures that it is scored with
+    chosen: int | None  # the step whose weights were handed on
+    machine: str
+    rule: str  # by which
+
+
+def trained_of(entry: Entry, out: Path) -> Trained | None:
+    """From a row's records; None where it has no training that ended well."""
+    status = record(entry.training / "status.json" if entry.training else None)
+    if status.get("status") != "trained":
+        return None
+    chosen = status.get("chosen") or {}
+    return Trained(
+        seconds=float(status["training_seconds"]),
+        samples=int(status["samples"]),
+        steps=int(status["steps"]),
+        sources=int(entry.record["shots"]) if "shots" in entry.record else None,
+        chosen=int(chosen["step"]) if "step" in chosen else None,
+        machine=str(read_done(out, f"train {entry.name}").get("machine", "")),
+        rule=_rule(chosen.get("rule") or {}),
+    )
+
+
+def _rule(rule: Mapping[str, Any]) -> str:
+    among = str(rule.get("among", ""))
+    if among == "last":
+        return "the last weights"
+    return f"the best by {rule.get('metric', 'val_l1')} {_RULES.get(among, among)}"
+
+
+def corpus_said(out: Path) -> str:
+    """Identities and frames of each split, and the pictures' size."""
+    try:
+        clips = read_table(out / "frames" / "clips.parquet", kind="clips")
+        parts = read_table(out / "validated" / "split.parquet", kind="split")
+    except ReenactError:
+        return "corpus: not prepared"
+    whole = parts.assign(frames=parts["stop"] - parts["start"])
+    said = [
+        f"{name} {group['identity'].nunique()} identities, {int(group['frames'].sum()):,} frames"
+        for name in ("train", "val", "test")
+        if len(group := whole[whole["split"] == name])
+    ]
+    return f"corpus: {clips['identity'].nunique()} identities, {int(clips['count'].sum()):,} frames ({'; '.join(said)})"
+
+
+def caption(entries: Sequence[Entry], trained: Mapping[str, Trained], out: Path, *, minutes: float) -> list[str]:
+    """Sentences below a table of these entries; `trained` are those of all rows that were."""
+    known = [trained[entry.name] for entry in entries if entry.name in trained]
+    said = [_wall_clock(known, minutes), corpus_said(out)]
+    first = next((entry for entry in entries if entry.status == "trained"), None)
+    if first:
+        judge, size = first.record.get("judge") or {}, first.record["image_size"]
+        said.append(f"pictures of {size} px; judge: {judge.get('name', '?')} at {judge.get('size', '?')} px")
+        said.append(f"{_pairs(first)}; intervals of 95 % over persons, one training per row")
+    said += [f"weights handed on: {rule}" for rule in sorted({one.rule for one in known})]
+    said += [f"machine: {name}" for name in sorted({one.machine for one in known if one.machine})]
+    return [sentence for sentence in said if sentence]
+
+
+def _wall_clock(known: Sequence[Trained], minutes: float) -> str:
+    if not known:
+        return ""
+    took, saw = [one.seconds / 60 for one in known], [one.samples for one in known]
+    given = f"every training was given {minutes:g} minutes" if minutes else "trainings were ended by samples, not time"
+    return f"{given}: they took {min(took):.2f} to {max(took):.2f} minutes and saw {min(saw):,} to {max(saw):,} samples"
+
+
+def _pairs(entry: Entry) -> str:
+    results = entry.record["results"]
+    own = [r for r in results if (r["row"], r["split"], r["protocol"]) == (entry.name, "test", "self")]
+    pairs, people = (max((int(r[key]) for r in own), default=0) for key in ("pairs", "people"))
+    return f"{pairs} test pairs of {people} persons"

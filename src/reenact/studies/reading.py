@@ -1,0 +1,99 @@
+"""A study's file and the settings of its rows: params.yaml, the study's changes, the row's, the command line's."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from reenact.config import Runtime, nearest
+from reenact.errors import SettingsError
+from reenact.params import Params, overlaid, parse, read_overrides, read_raw, read_yaml
+from reenact.process import prepare_process
+from reenact.studies.settings import Study
+from reenact.systems.branch import Branch
+
+FOLDER = Path("studies")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Planned:
+    """A study with the effective settings of its corpus and of each row."""
+
+    name: str
+    file: Path
+    study: Study
+    corpus: Params
+    rows: Mapping[str, Params]
+
+    def branch(self, row: str) -> Branch:
+        """What a row trains."""
+        said = self.study.rows[row]
+        return Branch(system=said.system, variant=said.variant, seed=said.seed)
+
+
+def find_study(name: str) -> Path:
+    """The file of a study: itself, or studies/NAME.yaml; raises SettingsError that names the nearest."""
+    own, listed = Path(name), FOLDER / f"{name}.yaml"
+    if own.suffix in (".yaml", ".yml") and own.is_file():
+        return own
+    if listed.is_file():
+        return listed
+    known = [file.stem for file in FOLDER.glob("*.yaml")]
+    raise SettingsError(f"{name}: no study file, and none in {FOLDER}/{nearest(name, known)}")
+
+
+def plan(path: Path, *, params: Path, overrides: Sequence[str] = (), minutes: float | None = None) -> Planned:
+    """Read a study and everything its rows will be told. `overrides` win over all, and hold for all rows.
+
+    Sets this process' thread count before anything heavy is loaded, like `cli.options.load`.
+    """
+    study = Study.parse(read_yaml(path), where=str(path))
+    raw = overlaid(read_raw(params), study.settings, where=f"{path}: settings")
+    last = read_overrides(overrides)
+    runtime = overlaid(raw, last, where="-S").get("runtime") or {}
+    prepare_process(Runtime.parse(runtime, where="runtime").threads)
+    _check_systems(study, path)
+    _check_metrics(study, path)
+    if minutes is not None:
+        last = overlaid(last, {"train": {"minutes": float(minutes)}}, where="--minutes")
+    # What all rows' systems learn from is made once.
+    fanout = {"systems": list(dict.fromkeys(row.system for row in study.rows.values())), "variants": ["full"]}
+    raw = overlaid(raw, {"fanout": {**fanout, "seeds": [0]}}, where=str(path))
+    corpus = _settings(raw, {}, last, f"{path}: settings")
+    rows = {name: _settings(raw, row.set, last, f"{path}: rows.{name}.set") for name, row in study.rows.items()}
+    return Planned(name=path.stem, file=path, study=study, rows=rows, corpus=corpus)
+
+
+def _settings(raw: Mapping[str, Any], own: Mapping[str, Any], last: Mapping[str, Any], where: str) -> Params:
+    try:
+        return parse(overlaid(overlaid(raw, own, where=where), last, where="-S"))
+    except SettingsError as error:
+        raise SettingsError(f"{where}: {error}") from None
+
+
+def _check_systems(study: Study, path: Path) -> None:
+    from reenact.systems.catalogue import SYSTEMS
+
+    for name, row in study.rows.items():
+        where = f"{path}: rows.{name}"
+        if row.system not in SYSTEMS:
+            raise SettingsError(f"{where}.system: unknown system {row.system}{nearest(row.system, SYSTEMS)}")
+        variants = SYSTEMS[row.system].variants
+        if row.variant not in variants:
+            near = nearest(row.variant, variants)
+            raise SettingsError(f"{where}.variant: {row.system} has no variant {row.variant}{near}")
+
+
+def _check_metrics(study: Study, path: Path) -> None:
+    from reenact.evaluation.metrics.catalogue import metric
+
+    parts = [(f"tables.{name}", table) for name, table in study.tables.items()]
+    parts += [(f"curves.{name}", curve) for name, curve in study.curves.items()]  # type: ignore[misc]
+    parts += [(f"claims.{place}", claim) for place, claim in enumerate(study.claims)]  # type: ignore[misc]
+    for where, part in parts:
+        for name in part.metrics:
+            known = metric(name, where=f"{path}: {where}.metrics")
+            if part.protocol not in known.protocols:
+                raise SettingsError(
+                    f"{path}: {where}: {name} makes no sense for {part.protocol}; it has {', '.join(known.protocols)}."
+                )

@@ -1,0 +1,164 @@
+"""What a study's file may say. Names of rows are checked here, those of systems and metrics in `reading`."""
+
+import re
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from reenact.config import Settings, nearest
+
+Protocol = Literal["self", "cross", "cross_truth", "lsim", "selfvideo", "crossvideo"]
+Changes = dict[str, dict[str, Any]]  # blocks of params.yaml
+ROW_BLOCKS = ("systems", "train", "evaluate")  # what rows may differ in: all stand on the same corpus
+_SHOTS = re.compile(r"(.+) \((\d+) shots?\)")
+
+
+def split_shots(name: str) -> tuple[str, int | None]:
+    """("caingan-8", 4) of "caingan-8 (4 shots)": a row given another number of source pictures; else (name, None)."""
+    match = _SHOTS.fullmatch(name)
+    return (match[1], int(match[2])) if match else (name, None)
+
+
+class Row(Settings):
+    """One training and its evaluation."""
+
+    title: str = ""  # in tables and sentences; "": its name
+    system: str
+    variant: str = "full"
+    seed: int = Field(default=0, ge=0)
+    set: Changes = Field(default_factory=dict)  # what this row has otherwise than the others
+    against: str = ""  # the row that tables test it against; "": none
+
+
+class Published(Settings):
+    """The paper's own columns."""
+
+    source: str  # the publication
+    columns: dict[str, Literal["higher", "lower"]]  # its names of metrics, and which way is better
+    differs: tuple[str, ...]  # why they are no yardstick for ours
+    notes: tuple[str, ...] = ()
+
+
+class TableRow(Settings):
+    """A line: a row of ours, figures of the paper's, or both."""
+
+    row: str = ""
+    title: str = ""  # "": the row's
+    published: dict[str, float] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _something(self) -> Self:
+        if not self.row and not (self.title and self.published):
+            raise ValueError("name a row, or give a title and published figures")
+        return self
+
+
+class Table(Settings):
+    """A table of the paper with our rows in it."""
+
+    title: str
+    metrics: Annotated[tuple[str, ...], Field(min_length=1)]
+    protocol: Protocol = "self"
+    rows: Annotated[tuple[TableRow, ...], Field(min_length=1)]
+    published: Published | None = None
+
+    @model_validator(mode="after")
+    def _columns(self) -> Self:
+        known = self.published.columns if self.published else {}
+        for row in self.rows:
+            for name in row.published:
+                if name not in known:
+                    raise ValueError(f"{row.title or row.row}: no column {name} among published.columns")
+        return self
+
+
+class Series(Settings):
+    """A line of a curve: rows of their own, or one row given more and more source pictures, or both."""
+
+    points: dict[float, str] = Field(default_factory=dict)  # x -> row
+    row: str = ""
+    shots: tuple[Annotated[int, Field(ge=1)], ...] = ()  # of `row`, as `evaluate.shot_curve` has them
+
+    @model_validator(mode="after")
+    def _something(self) -> Self:
+        if bool(self.row) != bool(self.shots) or not (self.points or self.row):
+            raise ValueError("give points (x: row), or a row and its shots")
+        return self
+
+    def named(self) -> list[tuple[float, str]]:
+        """(x, name of the row) in the order of x."""
+        own = {float(x): name for x, name in self.points.items()}
+        own |= {float(count): f"{self.row} ({count} shots)" for count in self.shots}
+        return sorted(own.items())
+
+
+class Curve(Settings):
+    """Figures over a number that rows differ in."""
+
+    title: str
+    x: str  # label
+    metrics: Annotated[tuple[str, ...], Field(min_length=1)]
+    protocol: Protocol = "self"
+    log: bool = False  # x in powers of two
+    series: Annotated[dict[str, Series], Field(min_length=1)]
+
+
+class Claim(Settings):
+    """What the paper says is better than what; told from the data."""
+
+    says: str
+    better: str
+    than: Annotated[tuple[str, ...], Field(min_length=1)]
+    metrics: Annotated[tuple[str, ...], Field(min_length=1)]
+    needs: int = Field(default=0, ge=0)  # in how many of the metrics it has to be better; 0: in all
+    protocol: Protocol = "self"
+
+    @property
+    def needed(self) -> int:
+        """In how many metrics."""
+        return self.needs or len(self.metrics)
+
+
+class Study(Settings):
+    """A study's file."""
+
+    title: str
+    about: str  # which paper, and what of it is done here
+    settings: Changes = Field(default_factory=dict)  # over params.yaml, for all rows
+    rows: Annotated[dict[str, Row], Field(min_length=1)]
+    tables: dict[str, Table] = Field(default_factory=dict)
+    curves: dict[str, Curve] = Field(default_factory=dict)
+    claims: tuple[Claim, ...] = ()
+
+    @model_validator(mode="after")
+    def _names(self) -> Self:
+        for where, name in self._named():
+            if split_shots(name)[0] not in self.rows:
+                raise ValueError(f"{where}: there is no row {name}{nearest(name, self.rows)}")
+        for name, row in self.rows.items():
+            if not re.fullmatch(r"[A-Za-z0-9_.-]+", name):
+                raise ValueError(f"rows.{name}: a row's name is a folder's: letters, digits, - _ . only")
+            for block in row.set:
+                if block not in ROW_BLOCKS:
+                    raise ValueError(f"rows.{name}.set.{block}: rows differ in {', '.join(ROW_BLOCKS)} only")
+        return self
+
+    def _named(self) -> Iterator[tuple[str, str]]:
+        """(where, row) of every name of a row."""
+        for name, row in self.rows.items():
+            if row.against:
+                yield f"rows.{name}.against", row.against
+        for name, table in self.tables.items():
+            yield from ((f"tables.{name}.rows", line.row) for line in table.rows if line.row)
+        for name, curve in self.curves.items():
+            for title, series in curve.series.items():
+                yield from ((f"curves.{name}.series.{title}", row) for _, row in series.named())
+        for place, claim in enumerate(self.claims):
+            yield from ((f"claims.{place}", row) for row in (claim.better, *claim.than))
+
+    def title_of(self, name: str) -> str:
+        """What a row, or one with other shots, is called in tables and sentences."""
+        row, shots = split_shots(name)
+        title = self.rows[row].title or row
+        return title if shots is None else f"{title}, {shots} source picture{'s' if shots > 1 else ''}"

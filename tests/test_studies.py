@@ -1,0 +1,306 @@
+"""A paper's comparison as a file: what it may say, its claims, its tables, and a small one from end to end."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from scipy import stats
+
+from evaluation_corpus import fake_judge, write_corpus
+from reenact.corpus.shards import write_stage
+from reenact.errors import SettingsError
+from reenact.evaluation import judges
+from reenact.evaluation.collect import Entry
+from reenact.evaluation.significance import set_difference
+from reenact.evaluation.statistics import leave_one_out
+from reenact.evaluation.summary import summarise
+from reenact.steps import run_step
+from reenact.studies.claims import tell, verdict
+from reenact.studies.curves import draw, points
+from reenact.studies.done import CORPUS
+from reenact.studies.figures import Difference, Figures
+from reenact.studies.outlook import outlook
+from reenact.studies.reading import find_study, plan
+from reenact.studies.report import make_results, write_results
+from reenact.studies.run import run_study
+from reenact.studies.settings import Study
+from reenact.studies.tables import fill, to_csv, to_latex, to_markdown
+from reenact.systems.branch import Branch
+from reenact.tracking import runs
+from reenact.training.tracker import NullTracker
+from tiny_project import ROOT
+from training_drill import make_guide
+
+PARAMS = ROOT / "params.yaml"
+PEOPLE, PAIRS = 8, 4  # pairs of each person
+SAID = {
+    "title": "Two of a kind",
+    "about": "What a source more is worth.",
+    "settings": {"train": {"samples": 40}},
+    "rows": {
+        "one": {"title": "Ours (1)", "system": "cgan", "against": "many"},
+        "many": {"title": "Ours (8)", "system": "cgan", "seed": 1},
+        "lost": {"system": "cgan", "set": {"train": {"samples": 20}}},
+    },
+    "tables": {
+        "first": {
+            "title": "Table 1",
+            "metrics": ["ssim", "csim_truth", "fid"],
+            "published": {"source": "A paper", "columns": {"SSIM": "higher", "FID": "lower"}, "differs": ["the data"]},
+            "rows": [
+                {"row": "one", "published": {"SSIM": 0.61, "FID": 35.5}},
+                {"row": "many"},
+                {"title": "Theirs (whole data)", "published": {"FID": 46.61}},
+                {"row": "lost"},
+            ],
+        }
+    },
+    "curves": {
+        "shots": {
+            "title": "Over sources", "x": "K", "metrics": ["ssim"], "log": True,
+            "series": {
+                "own rows": {"points": {1: "one", 8: "many"}},
+                "one row": {"row": "many", "shots": [2, 8]},
+            },
+        }
+    },
+    "claims": [{"says": "More sources help.", "better": "many", "than": ["one"], "metrics": ["ssim", "csim_truth"]}],
+}  # fmt: skip
+
+
+def changed(**changes):
+    return Study.parse({**SAID, **changes}, where="mine.yaml")
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"claim": []}, 'mine.yaml.claim: unknown setting; did you mean "claims"?'),
+        ({"claims": [{**SAID["claims"][0], "than": ["onee"]}]}, 'no row onee; did you mean "one"?'),
+        ({"rows": {**SAID["rows"], "two": {"system": "cgan", "set": {"render_clips": {}}}}}, "rows differ in systems"),
+        ({"rows": {**SAID["rows"], "two/three": {"system": "cgan"}}}, "a row's name is a folder's"),
+        ({"tables": {"first": {**SAID["tables"]["first"], "published": None}}}, "no column SSIM"),
+        ({"curves": {"c": {**SAID["curves"]["shots"], "series": {"s": {"shots": [1]}}}}}, "a row and its shots"),
+    ],
+)
+def test_a_mistake_in_a_study_is_one_sentence_with_its_place(changes, said):
+    with pytest.raises(SettingsError) as error:
+        changed(**changes)
+    assert said in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (
+            {"rows": {**SAID["rows"], "two": {"system": "cgann"}}},
+            'rows.two.system: unknown system cgann; did you mean "cg',
+        ),
+        (
+            {"rows": {**SAID["rows"], "two": {"system": "cgan", "variant": "ful"}}},
+            'no variant ful; did you mean "full"?',
+        ),
+        ({"settings": {"train": {"sample": 1}}}, 'settings: train.sample: unknown setting; did you mean "samples"?'),
+        ({"rows": {**SAID["rows"], "two": {"system": "cgan", "set": {"train": {"x": 1}}}}}, "rows.two.set: train.x"),
+        ({"claims": [{**SAID["claims"][0], "metrics": ["sim"]}]}, 'claims.0.metrics: there is no metric "sim"'),
+        ({"claims": [{**SAID["claims"][0], "metrics": ["lsim"]}]}, "lsim makes no sense for self"),
+    ],
+)
+def test_names_of_systems_metrics_and_settings_are_checked_before_anything_runs(changes, said, tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text(yaml.safe_dump({**SAID, **changes}, sort_keys=False))
+    with pytest.raises(SettingsError) as error:
+        plan(path, params=PARAMS)
+    assert said in str(error.value)
+
+
+def test_rows_have_the_studys_settings_then_their_own_and_the_command_line_wins(tmp_path, monkeypatch):
+    path = tmp_path / "studies" / "mine.yaml"
+    path.parent.mkdir()
+    path.write_text(yaml.safe_dump(SAID, sort_keys=False))
+    monkeypatch.chdir(tmp_path)
+    samples = {name: row.blocks["train"].samples for name, row in plan(find_study("mine"), params=PARAMS).rows.items()}
+    assert samples == {"one": 40, "many": 40, "lost": 20}
+    last = plan(path, params=PARAMS, overrides=["train.samples=7"]).rows
+    assert {row.blocks["train"].samples for row in last.values()} == {7}
+    with pytest.raises(SettingsError, match='did you mean "mine"'):
+        find_study("mime")
+
+
+def entry(name, shots, quality, seed=0, further=()):
+    """A row whose SSIM is `quality` on average, better for some persons than for others; 0.1 more with other shots."""
+    rng = np.random.default_rng(seed)
+    tables = []
+    for row, more in ((name, 0.0), ("copy source", 0.0), ("ground truth", 0.0), *((each, 0.1) for each in further)):
+        pairs = [f"{person}-{number}" for person in range(PEOPLE) for number in range(PAIRS)]
+        people = [f"person-{pair[0]}" for pair in pairs]
+        values = quality + more + 0.01 * rng.standard_normal(len(pairs))
+        tables.append(pd.DataFrame({
+            "row": row, "split": "test", "identities": "unseen", "protocol": "self", "pair": pairs,
+            "source_identity": people, "driving_identity": people, "drawn": True, "face_found": True,
+            "ssim": values, "csim_truth": values + 0.2,
+        }))  # fmt: skip
+    faces = pd.concat(tables, ignore_index=True)
+    for metric in ("mse", "lpips", "nme", "pose_angle", "psim", "ed", "csim_source", "csim_arcface_source",
+                   "csim_arcface_truth"):  # fmt: skip
+        faces[metric] = np.nan
+    record = {"results": summarise(faces, repeats=50, seed=0), "shots": shots, "image_size": 64, "metrics": {}}
+    return Entry(name=name, branch=Branch.parse("cgan-full-0"), run=name, status="trained", record=record, faces=faces)
+
+
+@pytest.fixture
+def figures():
+    found = [entry("one", 1, 0.5), entry("many", 8, 0.6, seed=1, further=["many (2 shots)"])]
+    return Figures(entries={e.name: e for e in found}, repeats=50)
+
+
+@pytest.fixture
+def filled(figures):
+    statuses = {"one": "", "many": "", "lost": "failed: loss pixel is not finite"}
+    (table,) = fill(changed(), figures, statuses)
+    return table
+
+
+def test_published_figures_stand_in_columns_of_their_own(filled):
+    lines = to_markdown(filled).splitlines()
+    heads = [head.strip() for head in lines[0].split("|")[1:-1]]
+    assert heads == ["", "K", "SSIM ↑", "CSIM to truth ↑", "no face", "published SSIM ↑", "published FID ↓"]
+    cells = {row[0]: dict(zip(heads, row, strict=True)) for row in
+             ([cell.strip() for cell in line.split("|")[1:-1]] for line in lines[2:])}  # fmt: skip
+    assert cells["Ours (1)"]["published FID ↓"] == "35.5"
+    assert cells["Ours (1)"]["SSIM ↑"].startswith("0.49")
+    assert "▼" in cells["Ours (1)"]["SSIM ↑"], "tested against the row with more sources"
+    assert cells["Theirs (whole data)"] == {**dict.fromkeys(heads, ""), "": "Theirs (whole data)",
+                                            "published FID ↓": "46.61"}  # fmt: skip
+    assert cells["lost"]["SSIM ↑"] == "failed: loss pixel is not finite"
+    assert cells["Ours (8)"]["K"] == "8"
+    assert "copy source" in cells
+
+
+def test_the_same_table_for_programs_and_for_papers(filled, tmp_path):
+    (tmp_path / "table.csv").write_text(to_csv(filled))
+    table = pd.read_csv(tmp_path / "table.csv").set_index("title")
+    assert table.at["Ours (1)", "published_SSIM"] == 0.61
+    assert table.at["Ours (1)", "ssim_low"] < table.at["Ours (1)", "ssim"] < table.at["Ours (1)", "ssim_high"]
+    assert table.at["Ours (1)", "ssim_p_holm"] < 0.05
+    tex = to_latex(filled)
+    assert r"\multicolumn{2}{c}{ours} & \multicolumn{2}{c}{published}" in tex
+    rows = [line for line in tex.splitlines() if line.endswith(r"\\")]
+    assert {line.count("&") for line in rows[1:]} == {4}
+    assert tex.count(r"\textbf{0.6") == 1  # the better of the two
+
+
+def test_a_claim_is_told_from_the_data(figures):
+    (told,) = tell(changed(), figures)
+    assert told.verdict == "holds"
+    one = next(each for each in told.differences if each.metric == "ssim")
+    assert one.low < 0.1 < one.high
+    assert "Ours (8) against Ours (1): SSIM +0.1" in told.sentence()
+    turned = changed(claims=[{**SAID["claims"][0], "better": "one", "than": ["many", "lost"]}])
+    assert [told.verdict for told in tell(turned, figures)] == ["does not hold", "not measured"]
+
+
+@pytest.mark.parametrize(
+    ("better", "worse", "unknown", "needed", "told"),
+    [(2, 1, 0, 2, "holds"), (1, 0, 2, 2, "can't be told"), (1, 2, 0, 2, "does not hold"), (0, 1, 2, 3, "does not hold"),
+     (0, 0, 3, 1, "can't be told")],
+)  # fmt: skip
+def test_verdicts(better, worse, unknown, needed, told):
+    ours = [Difference(metric="mse", value=-1.0, p_holm=0.01)] * better
+    theirs = [Difference(metric="ssim", value=-1.0, p_holm=0.01)] * worse
+    assert verdict([*ours, *theirs, *[Difference(metric="mse", value=-1.0, p_holm=0.3)] * unknown], needed) == told
+
+
+def test_curves_take_rows_of_their_own_and_one_row_with_more_and_more_sources(figures):
+    study = changed()
+    table = points(study, figures).set_index(["series", "x"])
+    assert table.loc["own rows", "value"].round(1).to_dict() == {1.0: 0.5, 8.0: 0.6}
+    assert table.loc["one row", "value"].round(1).to_dict() == {2.0: 0.7, 8.0: 0.6}  # 8 is its own number
+    assert (table["low"] < table["value"]).all()
+    charts = draw(study.curves["shots"], points(study, figures))
+    assert charts["svg"].startswith(b"<?xml")
+    assert charts["png"].startswith(b"\x89PNG")
+
+
+def test_a_difference_of_sets_agrees_with_the_paired_t_test_where_the_figure_is_a_mean():
+    """Of a mean with one value per person the jackknife is the t-test."""
+    rng = np.random.default_rng(0)
+    a = rng.normal(size=12)
+    b = a + 0.3 + 0.2 * rng.normal(size=12)
+    people = [[f"person-{k}" for k in range(12)]]
+    (ours,), (theirs,) = (leave_one_out(lambda keep, x=x: float(x[keep].mean()), people, n=12) for x in (a, b))
+    interval, test = set_difference(a.mean(), b.mean(), (ours, theirs))
+    expected = stats.ttest_rel(a, b)
+    assert test.p == pytest.approx(expected.pvalue, rel=1e-9)
+    low, high = expected.confidence_interval()
+    assert (interval.low, interval.high) == pytest.approx((low, high), rel=1e-9)
+
+
+@pytest.fixture
+def tiny(tmp_path, monkeypatch):
+    """A study of two trainings of seconds on a corpus of drawn heads, which stands in for the corpus stages."""
+    monkeypatch.setattr(judges, "JUDGES", {"tools": lambda _: fake_judge()})
+    monkeypatch.setattr(runs, "branch_run", lambda *_, **__: nullcontext(NullTracker()))  # which would take seconds
+    counts = {"sources": 1, "self_pairs": 2, "cross_pairs": 0, "cross_truth": 0, "lsim": 0, "sequences": 0}
+    settings = {
+        "runtime": {"device": "cpu", "threads": 1},
+        "systems": {"cgan": {"width": 2, "discriminator_width": 2}},
+        "train": {"size": 32, "samples": 20, "batch": 5, "validate_every": 10, "validate_pairs": 4, "probes": 0},
+        "evaluate": {"val": counts, "test": counts, "bootstrap": 20, "samples": 2, "cache": "", "judge_size": 64,
+                     "retarget": []},
+        "checkpoints": {"uri": str(tmp_path / "checkpoints")},
+    }  # fmt: skip
+    path = tmp_path / "tiny.yaml"
+    path.write_text(yaml.safe_dump({**SAID, "settings": settings}, sort_keys=False))
+    out = tmp_path / "out"
+    write_corpus(out)
+    make_guide(out)
+    return plan(path, params=PARAMS), out
+
+
+def test_a_small_study_from_end_to_end(tiny):
+    """Rows are trained and scored; one that dies is a row with its reason, and all that a second run has to do."""
+    planned, out = tiny
+    called = []
+
+    def runner(stage, *, out, branch=None, **more):
+        called.append(f"{stage} {out.parent.name}" if branch else stage)
+        if stage in CORPUS:
+            if not (out / "stage.json").exists():
+                write_stage(out, kind=out.name)
+        elif called[-1] == "train lost":
+            raise RuntimeError("out of luck")
+        else:
+            run_step(stage, out=out, branch=branch, **more)
+
+    run_study(planned, out, list(planned.rows), runner=runner)
+    of_rows = ["train one", "evaluate one", "train many", "evaluate many", "train lost"]
+    assert called == [*CORPUS, *of_rows]
+    called.clear()
+    run_study(planned, out, list(planned.rows), runner=runner)
+    assert called == ["train lost"]
+    assert "one: cgan-full-0; otherwise than the others: nothing; done" in outlook(planned, out, ["one"])
+
+    results = make_results(planned, out)
+    write_results(out, results)
+    text = (out / "study.md").read_text()
+    assert "train: RuntimeError: out of luck" in text
+    assert "saw 20 to 20 samples" in text
+    assert "10 identities, 100 frames (train 3 identities, 30 frames; val 3 identities" in text
+    assert "8 test pairs of 4 persons" in text
+    record = json.loads((out / "study.json").read_text())
+    assert record["rows"]["lost"]["status"] == "failed"
+    assert record["trained"]["one"]["samples"] == 20
+    scored = json.loads((out / "rows" / "many" / "evaluate" / "metrics.json").read_text())
+    own = next(r for r in scored["results"] if (r["row"], r["split"], r["metric"]) == ("cgan-full-1", "test", "ssim"))
+    assert record["tables"]["first"]["rows"][1]["figures"]["ssim"]["value"] == own["value"]
+    page = (out / "study.html").read_text()
+    assert not re.search(r"(src|href)=.?http", page)
+    assert (out / "curves" / "shots.svg").exists()
+
+    last = plan(planned.file, params=PARAMS, overrides=["evaluate.bootstrap=10"])
+    called.clear()
+    run_study(last, out, ["one"], runner=runner)
+    assert called == ["evaluate one"]
