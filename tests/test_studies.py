@@ -1,6 +1,8 @@
 """A paper's comparison as a file: what it may say, its claims, its tables, and a small one from end to end."""
 
 import json
+import re
+from contextlib import nullcontext
 
 import numpy as np
 import pandas as pd
@@ -238,11 +240,21 @@ def test_a_difference_of_sets_agrees_with_the_paired_t_test_where_the_figure_is_
     assert (interval.low, interval.high) == pytest.approx((low, high), rel=1e-9)
 
 
+class Unlogged(NullTracker):
+    run_id = ""
+
+    def tags(self, _):
+        pass
+
+    def artifact(self, *_):
+        pass
+
+
 @pytest.fixture
 def tiny(tmp_path, monkeypatch):
     """A study of two trainings of seconds on a corpus of drawn heads, which stands in for the corpus stages."""
     monkeypatch.setattr(judges, "JUDGES", {"tools": lambda _: fake_judge()})
-    monkeypatch.setattr(runs, "branch_run", lambda *_, **__: nullcontext(NullTracker()))  # which would take seconds
+    monkeypatch.setattr(runs, "branch_run", lambda *_, **__: nullcontext(Unlogged()))  # MLflow takes seconds
     counts = {"sources": 1, "self_pairs": 2, "cross_pairs": 0, "cross_truth": 0, "lsim": 0, "sequences": 0}
     settings = {
         "runtime": {"device": "cpu", "threads": 1},

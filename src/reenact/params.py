@@ -104,7 +104,7 @@ def read_raw(path: Path, *, profile: str | None = None, overrides: Iterable[str]
 
     Loads nothing heavy, so that the thread count can be read from it before anything else. Raises SettingsError.
     """
-    raw = _load(path)
+    raw = read_yaml(path)
     changes = [_override(text) for text in overrides]
     for keys, value in changes:
         if keys == ["profile"]:
@@ -117,15 +117,18 @@ def read_raw(path: Path, *, profile: str | None = None, overrides: Iterable[str]
     _check_profiles(raw, profiles, where=str(path))
     overlay = profiles[raw["profile"]]
     effective = {**raw, **{block: _merged(raw.get(block, {}), values) for block, values in overlay.items()}}
-    for keys, value in changes:
-        if keys == ["profile"]:
-            continue
-        change = value
-        for key in reversed(keys):
-            change = {key: change}
-        effective = _merged(effective, change)
-    _check_names(effective, where="-S")
-    return effective
+    return overlaid(effective, _nested(changes), where="-S")
+
+
+def read_overrides(overrides: Iterable[str]) -> dict[str, Any]:
+    """`block.key=value` texts as one mapping of blocks; raises SettingsError."""
+    return _nested([_override(text) for text in overrides])
+
+
+def overlaid(raw: Raw, changes: Raw, *, where: str) -> dict[str, Any]:
+    """Blocks with further changes on top, merged key by key like a profile's; `where` names them in messages."""
+    _check_names(changes, where=where)
+    return dict(_merged(raw, changes))
 
 
 def parse(raw: Raw) -> Params:
@@ -150,7 +153,8 @@ def parse(raw: Raw) -> Params:
     return Params(profile=raw["profile"], fanout=fanout, blocks=blocks, systems=systems)
 
 
-def _load(path: Path) -> dict[str, Any]:
+def read_yaml(path: Path) -> dict[str, Any]:
+    """A file of named blocks, read as DVC reads it; raises SettingsError."""
     try:
         raw = _yaml(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -185,6 +189,19 @@ def _override(text: str) -> tuple[list[str], Any]:
         return name.strip().split("."), _yaml(value)
     except yaml.YAMLError:
         raise SettingsError(f"-S {text}: the value is not readable as YAML.") from None
+
+
+def _nested(changes: Iterable[tuple[list[str], Any]]) -> dict[str, Any]:
+    """(keys, value) as mappings within mappings, but for the choice of a profile, which is no block."""
+    result: dict[str, Any] = {}
+    for keys, value in changes:
+        if keys == ["profile"]:
+            continue
+        change = value
+        for key in reversed(keys):
+            change = {key: change}
+        result = _merged(result, change)
+    return result
 
 
 def _check_names(raw: Raw, *, where: str) -> None:

@@ -181,6 +181,16 @@ def _contents(block: Mapping[str, Any]) -> str:
     return hash_json([version_of(settings.videos, settings), hash_file(listed) if listed and listed.is_file() else ""])
 
 
+def input_folders(stage: str, root: Path, branch: Path | None = None) -> dict[str, Path]:
+    """Where a stage finds its inputs below `root`; those of one branch in the branch's own folder."""
+    folders = {name: root / name for name in STEPS[stage].inputs}
+    if stage == "fetch_data":
+        folders["videos"] = root / FOLDERS["render_clips"]
+    if branch and "model" in folders:
+        folders["model"] = branch / FOLDERS["train"]
+    return folders
+
+
 def run_step(
     stage: str,
     *,

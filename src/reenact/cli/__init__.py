@@ -5,7 +5,7 @@ import sys
 
 import typer
 
-from reenact.cli import compare_runs, data, evaluate, judge_reader, labels, pairs, pipeline, repro, show, stages
+from reenact.cli import compare_runs, data, evaluate, judge_reader, labels, pairs, pipeline, repro, show, stages, study
 from reenact.errors import ReenactError
 
 app = typer.Typer(
@@ -45,6 +45,7 @@ labels.add_to(app)
 pairs.add_to(app)
 compare_runs.add_to(app)
 judge_reader.add_to(app)
+study.add_to(app)
 
 
 def main() -> None:

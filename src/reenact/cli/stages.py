@@ -13,7 +13,7 @@ from reenact.cli.options import PARAMS, Overrides, ParamsFile, Profile, load
 from reenact.config import nearest
 from reenact.errors import BranchesMissing, SettingsError
 from reenact.params import Params
-from reenact.steps import FOLDERS, STEPS, arguments, run_step
+from reenact.steps import FOLDERS, STEPS, arguments, input_folders, run_step
 
 HELP = {
     "render_clips": "Draw the embedded clips.",
@@ -84,13 +84,13 @@ def _branch_command(stage: str) -> Callable[..., None]:
 
 def run_stage(stage: str, params: Params, root: Path, branch: str = "") -> None:
     """Run one stage on the folders below `root`."""
-    step = STEPS[stage]
     chosen = _branch(branch, params)
-    folders = {name: _input_folder(stage, name, root, branch) for name in step.inputs}
-    out = (root / "branches" / branch if branch else root) / FOLDERS[stage]
+    own = root / "branches" / branch
     if stage == "train":
         # A branch that dies must not leave an older run's model and scores in its place.
-        shutil.rmtree(root / "branches" / branch, ignore_errors=True)
+        shutil.rmtree(own, ignore_errors=True)
+    out = (own if branch else root) / FOLDERS[stage]
+    folders = input_folders(stage, root, own)
     run_step(stage, out=out, told=arguments(params, stage), folders=folders, branch=chosen)
 
 
@@ -114,14 +114,6 @@ def forget_failed(branches: Path) -> None:
     for status in sorted(branches.glob("*/train/status.json")):
         if json.loads(status.read_text())["status"] != "trained":
             status.rename(status.with_name("status.failed.json"))
-
-
-def _input_folder(stage: str, name: str, root: Path, branch: str) -> Path:
-    if stage == "fetch_data":
-        return root / "rendered"
-    if name == "model":
-        return root / "branches" / branch / "train"
-    return root / name
 
 
 def _branch(name: str, params: Params) -> dict[str, Any] | None:
