@@ -8,8 +8,9 @@ from reenact.errors import SettingsError
 from reenact.systems.caingan.settings import CARD as CAINGAN
 from reenact.systems.card import SystemCard
 from reenact.systems.cgan.settings import CARD as CGAN
+from reenact.systems.fewshot_heads.settings import CARD as FEWSHOT_HEADS
 
-SYSTEMS: Mapping[str, SystemCard] = {card.name: card for card in (CGAN, CAINGAN)}
+SYSTEMS: Mapping[str, SystemCard] = {card.name: card for card in (CGAN, CAINGAN, FEWSHOT_HEADS)}
 
 
 def system_card(name: str) -> SystemCard:
