@@ -9,7 +9,7 @@ from reenact.nn.residual import ResDown, Stable
 from reenact.nn.spade import SpadeResidual
 
 SAME = 3  # blocks of the same resolution; the authors' code has four
-NARROWEST = 8  # channels anywhere on the way up; wider than this at every published width
+NARROWEST = 16  # channels on the way up, narrower than any published; fewer take a CPU as long
 PUBLISHED = 224  # px, for which the kernels were chosen
 
 
