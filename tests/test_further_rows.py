@@ -1,5 +1,7 @@
 """Rows beside a system's own: other landmarks, more source pictures; figures by bands; metrics and the truth."""
 
+import json
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -10,24 +12,29 @@ from scipy import stats
 from evaluation_corpus import fake_judges, write_corpus
 from reenact.corpus.corpus import Corpus
 from reenact.corpus.splits import read_parts
-from reenact.corpus.tables import write_table
+from reenact.corpus.tables import read_table, write_table
 from reenact.evaluation.bands import bands
-from reenact.evaluation.collect import Entry
+from reenact.evaluation.collect import Entry, collect
 from reenact.evaluation.further_names import landmark_rows, renamed, shot_rows
 from reenact.evaluation.further_rows import further_rows
+from reenact.evaluation.latex import to_latex
+from reenact.evaluation.markdown import to_markdown
 from reenact.evaluation.metric_check import check_markdown, rank_correlations
+from reenact.evaluation.pairs.shots import fewer_than
 from reenact.evaluation.pictures import Pictures
 from reenact.evaluation.protocols import Counts, pair_list
 from reenact.evaluation.retarget import placed_like, retargeted
 from reenact.evaluation.rows import reenacted, rows_of
 from reenact.evaluation.scoring import faces_table, score
+from reenact.evaluation.table import build_table
 from reenact.faces.actions import ACTION_UNITS
 from reenact.faces.landmarks import CROP_CENTRE
 from reenact.faces.pose import rotation
 from reenact.faces.shape_model import IDENTITY_MODES, canonical, shape_model
+from reenact.reports.figures_table import figures_html
 from reenact.reports.metric_check import check_html
 from reenact.systems.branch import Branch
-from test_protocols import Mover
+from test_protocols import Mover, scored_branch
 
 COUNTS = Counts(sources=1, self_pairs=2, cross_pairs=2, lsim=1)
 RNG = np.random.default_rng(0)
@@ -126,6 +133,36 @@ def test_systems_that_use_several_pictures_are_given_so_many(corpus):
     assert shot_rows("ours", faces["row"].unique()) == {k: f"ours ({k} shot{'s' * (k > 1)})" for k in (1, 2, 4)}
     assert set(system.given) == {1, 2, 4}
     assert shot_rows("ours", scored_rows(corpus, Mover(), shot_curve=(2,))["row"].unique()) == {}
+
+
+def test_systems_that_take_their_own_k_only_have_no_curve(corpus):
+    system = Mean()
+    system.exact_sources = True
+    assert shot_rows("ours", scored_rows(corpus, system, shot_curve=(1, 2), retarget=())["row"].unique()) == {}
+    assert set(system.given) == {1}
+
+
+def test_rows_of_other_numbers_of_sources_stand_in_one_table_that_says_so(tmp_path, monkeypatch):
+    several = Mean()
+    several.shots = 9
+    scored_branch(tmp_path, monkeypatch, "cgan-full-0")
+    out, _ = scored_branch(tmp_path, monkeypatch, "cgan-no_pixel-0", system=several)
+    assert set(several.given) == {9}
+    fewer = fewer_than(read_table(out / "pairs.parquet", kind="pairs"), 9)
+    notes = json.loads((out / "metrics.json").read_text())["notes"]
+    assert fewer > 0
+    assert any(note.startswith(f"{fewer} of ") and "fewer than 9 source frames" in note for note in notes)
+    entries = collect(tmp_path / "branches", [Branch.parse(name) for name in ("cgan-full-0", "cgan-no_pixel-0")])
+    assert [entry.status for entry in entries] == ["trained", "trained"]
+    table = build_table(entries, split="test", repeats=20, seed=0)
+    assert table.set_index("row")["shots"].dropna().to_dict() == {"cgan-full-0": 1, "cgan-no_pixel-0": 9}
+    text = to_markdown(table, winner=None, notes=())
+    assert re.search(r"^\| cgan-no_pixel-0 \| 9 \| [0-9.]+ ", text, re.MULTILINE)
+    assert re.search(r"^\| copy source \|  \| [0-9.]+ ", text, re.MULTILINE)
+    assert "no\\_pixel-0 & 9 & " in to_latex(table)
+    assert '<th scope="col">K</th>' in figures_html(table, None)
+    alike = table.assign(shots=table["shots"].mask(table["shots"] == 9, 1))
+    assert "| K |" not in to_markdown(alike, winner=None, notes=())
 
 
 def test_a_row_keeps_its_further_ones_when_it_is_called_otherwise():

@@ -16,7 +16,7 @@ from reenact.alarms.settings import EvaluateAlarms
 from reenact.alarms.verdict import Limits, Verdict, unknown
 from reenact.evaluation.metrics.metric import View
 from reenact.evaluation.pictures import Pictures
-from reenact.evaluation.rows import frames_of
+from reenact.evaluation.rows import frames_of, sources_for
 from reenact.evaluation.scoring import Scored
 from reenact.evaluation.summary import NEAREST_FRAME
 from reenact.systems.protocol import System
@@ -46,6 +46,7 @@ def mask_verdict(
     limits: EvaluateAlarms,
     *,
     device: torch.device | str,
+    shots: int = 1,
     split: str = "test",
 ) -> Verdict:
     """The verdict on the masks of up to 64 self pairs; unknown for a system that mixes nothing by a mask."""
@@ -53,7 +54,7 @@ def mask_verdict(
     shown = pairs[(pairs["split"] == split) & (pairs["protocol"] == "self")].iloc[:MOST]
     if shown.empty:
         return unknown(MASK_SATURATION, f"there are no {split} self pairs", **where)
-    sources = pictures.faces(frames_of(shown, "source"), system.labels)[:, None].to(device)
+    sources = sources_for(shown, pictures, system.labels, shots).to(device)
     driving = pictures.faces(frames_of(shown, "driving"), system.labels, blind=True).to(device)
     with torch.inference_mode():
         masks = {name: mask.float().cpu().numpy() for name, mask in masks_of(system, sources, driving).items()}

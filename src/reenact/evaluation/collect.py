@@ -139,14 +139,14 @@ def _other_weights(train: Path, record: dict[str, Any]) -> bool:
 
 
 def _comparable(entry: Entry, first: Entry, read: Mapping[str, dict[str, Any]]) -> Entry:
-    """Refuse to put figures of other pairs, another picture size or another judge into one table."""
+    """Refuse to put figures of other pairs, another picture size or another judge into one table.
+
+    Rows may differ in their number of source pictures: all are of the same pairs, and more shots are never other shots.
+    """
     if entry.status != "trained":
         return entry
     what = {"pairs_sha256": "list of pairs", "image_size": "picture size"}
     differing = [words for name, words in what.items() if entry.record[name] != first.record[name]]
-    shots = [record["shots"] for record in (entry.record, first.record) if "shots" in record]
-    if len(set(shots)) > 1:  # of other methods' pictures nobody knows
-        differing.append("number of source pictures")
     if not differing and _other_pictures(entry.faces, first.faces):
         differing.append("corpus behind pairs of the same names")
     differing += _other_judges(entry.record, read)

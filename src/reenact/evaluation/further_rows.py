@@ -2,7 +2,7 @@
 
 NAME (retargeted landmarks)   the driver's motion on the source's shape, by the shape model (evaluation.retarget)
 NAME (raw landmarks)          of a system that transforms landmarks itself: without that
-NAME (4 shots)                with so many source pictures, of a system that makes use of them
+NAME (4 shots)                with so many source pictures, of a system that makes use of any number
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,7 +16,7 @@ from reenact.evaluation.further_names import RAW, RETARGETED, further, shots_nam
 from reenact.evaluation.pictures import Pictures
 from reenact.evaluation.retarget import retargeted
 from reenact.evaluation.rows import Drawn, Row, reenacted
-from reenact.systems.protocol import System, most_sources, untransformed
+from reenact.systems.protocol import System, exact_sources, most_sources, untransformed
 
 _STILL = ("self", "cross", "cross_truth", "lsim")
 
@@ -43,7 +43,7 @@ def further_rows(
             yield further(name, RAW), only(retarget, pictures, reenacted(bare, pictures, **how, shots=shots))
         row = reenacted(bare, pictures, **how, shots=shots, landmarks=retargeted)
         yield further(name, RETARGETED), only(retarget, pictures, row)
-    if most_sources(system) > 1:
+    if most_sources(system) > 1 and not exact_sources(system):
         for count in shot_curve:
             row = reenacted(system, pictures, **how, shots=count)
             yield further(name, shots_name(count)), only(_STILL, pictures, row)

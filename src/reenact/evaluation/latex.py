@@ -8,7 +8,7 @@ import pandas as pd
 
 from reenact.evaluation.markdown import TITLES
 from reenact.evaluation.metrics.metric import Metric
-from reenact.evaluation.table import best_row, columns_of, shown_rows
+from reenact.evaluation.table import best_row, columns_of, shown_rows, shown_shots
 
 _SPECIAL = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"} | {
     sign: "\\" + sign for sign in "&%$#_{}"
@@ -32,15 +32,19 @@ def escaped(text: str) -> str:
 
 def _block(table: pd.DataFrame, prefix: str, title: str, metrics: list[Metric]) -> str:
     arrows = {"lower": r"$\downarrow$", "higher": r"$\uparrow$"}
-    heads = " & ".join(["", *(f"{escaped(m.title)} {arrows[m.direction]}" for m in metrics)])
+    shots = shown_shots(table)
+    heads = " & ".join(
+        ["", *(["$K$"] if shots else []), *(f"{escaped(m.title)} {arrows[m.direction]}" for m in metrics)]
+    )
     best = {m.id: best_row(table, f"{prefix}_{m.id}", m) for m in metrics}
     lines: list[str] = []
     for row in shown_rows(table, prefix).to_dict("records"):
         cells = [_cell(row, f"{prefix}_{m.id}", bold=best[m.id] == row["row"]) for m in metrics]
         if row["kind"] == "branch" and lines and r"\midrule" not in lines:  # after the references
             lines.append(r"\midrule")
-        lines.append(" & ".join([escaped(str(row["row"])), *cells]) + r" \\")
-    columns = "l" + "r" * len(metrics)
+        k = [shots[str(row["row"])]] if shots else []
+        lines.append(" & ".join([escaped(str(row["row"])), *k, *cells]) + r" \\")
+    columns = "l" + "r" * (len(metrics) + bool(shots))
     return "\n".join([
         f"% {title}", rf"\begin{{tabular}}{{{columns}}}", r"\toprule", heads + r" \\", r"\midrule", *lines,
         r"\bottomrule", r"\end{tabular}",

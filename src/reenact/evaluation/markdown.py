@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from reenact.evaluation.scaled import SCALED
-from reenact.evaluation.table import SCORED, columns_of, shown_rows
+from reenact.evaluation.table import SCORED, columns_of, shown_rows, shown_shots
 
 TITLES = {
     "self": "Self-reenactment",
@@ -20,24 +20,29 @@ TITLES = {
 def to_markdown(table: pd.DataFrame, *, winner: str | None, notes: Sequence[str]) -> str:
     """Means with their 95 % intervals; an arrow says which way is better."""
     blocks = []
+    shots = shown_shots(table)
     for prefix, title in TITLES.items():
         metrics = columns_of(table, prefix)
         if not metrics:
             continue
         heads = [f"{m.title} {'↓' if m.direction == 'lower' else '↑'}" for m in metrics]
-        lines = [_line(["", *heads, "no face"]), _line(["---"] * (len(heads) + 2))]
+        names = ["", *(["K"] if shots else [])]
+        lines = [_line([*names, *heads, "no face"]), _line(["---"] * (len(names) + len(heads) + 1))]
         for _, row in shown_rows(table, prefix).iterrows():
             name = f"**{row['row']}** (chosen)" if row["row"] == winner else str(row["row"])
             cells = [_cell(row, f"{prefix}_{m.id}") for m in metrics]
             if row["status"] not in SCORED:
                 cells = [str(row["status"]).replace("|", "/").replace("\n", " "), *[""] * (len(metrics) - 1)]
-            lines.append(_line([name, *cells, _no_face(row, prefix)]))
+            k = [shots[str(row["row"])]] if shots else []
+            lines.append(_line([name, *k, *cells, _no_face(row, prefix)]))
         blocks.append(f"## {title}\n\n" + "\n".join(lines))
     if not blocks:
         states = [_line([str(row["row"]), str(row["status"])]) for _, row in table.iterrows()]
         blocks = ["\n".join([_line(["", "status"]), _line(["---", "---"]), *states])]
     if any(str(name).endswith(SCALED) for name in table.columns):
         notes = [*notes, "CSIM in brackets: 0 is somebody else's face, 1 a real picture of the same person"]
+    if shots:
+        notes = [*notes, "K: source pictures that a row was given, of the same pairs"]
     remarks = "\n".join(f"- {note}" for note in notes)
     return "# Comparison\n\n" + "\n\n".join(blocks) + (f"\n\n{remarks}" if remarks else "") + "\n"
 

@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 
 from reenact.evaluation.colours import colours_of
+from reenact.evaluation.pairs.shots import fewer_than
 from reenact.evaluation.scoring import Scored
 
 SINGLE_PICTURES = (
@@ -32,6 +33,16 @@ def notes_on(
     if ONE_JUDGED in alone:  # which faces are found is the row's own matter
         notes.append(f"{row}: {ONE_JUDGED} ({', '.join(alone[ONE_JUDGED])})")
     return notes + _lost(row, groups) + _colours(row, groups)
+
+
+def shot_notes(shots: int, pairs: pd.DataFrame) -> list[str]:
+    """What is to be said where some pairs have fewer than `shots` source frames."""
+    fewer = fewer_than(pairs, shots)
+    return (
+        [f"{fewer} of {len(pairs)} pairs have fewer than {shots} source frames: they are taken in turns"]
+        if fewer
+        else []
+    )
 
 
 def _single(pairs: pd.DataFrame) -> bool:

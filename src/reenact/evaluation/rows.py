@@ -14,7 +14,8 @@ from reenact.evaluation.pictures import Frames, Pictures
 from reenact.evaluation.protocols import NO_FRAME
 from reenact.evaluation.references import nearest_frames, other_people
 from reenact.evaluation.summary import COPY_SOURCE, GROUND_TRUTH, NEAREST_FRAME, OTHER_IDENTITY
-from reenact.systems.protocol import System
+from reenact.faces.batch import Faces
+from reenact.systems.protocol import Label, System
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,8 +113,7 @@ def _draw(
     shots: int,
     landmarks: Landmarks | None,
 ) -> Drawn:
-    given = [frame for frames in shots_of(pairs, shots) for frame in frames]
-    sources = pictures.faces(given, system.labels)[torch.arange(len(given)).reshape(len(pairs), shots)]
+    sources = sources_for(pairs, pictures, system.labels, shots)
     driving = pictures.faces(frames_of(pairs, "driving"), system.labels, blind=True)
     if landmarks is not None:
         points = torch.from_numpy(landmarks(pictures.corpus, pairs))
@@ -123,6 +123,12 @@ def _draw(
     with torch.inference_mode():
         images = system.reenact(sources.to(device), driving.to(device)).float().cpu()
     return as_pictures(images)
+
+
+def sources_for(pairs: pd.DataFrame, pictures: Pictures, labels: Sequence[Label], shots: int) -> Faces:
+    """(N, shots, ...) source pictures of N pairs with their labels."""
+    given = [frame for frames in shots_of(pairs, shots) for frame in frames]
+    return pictures.faces(given, labels)[torch.arange(len(given)).reshape(len(pairs), shots)]
 
 
 def as_pictures(images: torch.Tensor) -> Drawn:

@@ -23,6 +23,7 @@ from reenact.evaluation.summary import REFERENCES, compare_rows, summarise
 from reenact.evaluation.trainings import STATUS, groups_of, over_trainings
 
 SCORED = ("trained", "reference", STATUS, LANDMARKS)  # states of rows that have figures
+FACTS = ("row", "kind", "system", "variant", "seed", "status", "shots")  # of a row; `shots`: source pictures given
 COUNTS = ("pairs", "no_face", "not_drawn")
 PLACES = ("self", "cross", "crosstruth", "lsim", "selfvideo", "crossvideo")
 _SHOWN = {"lsim": "cross", "selfvideo": "self", "crossvideo": "cross"}  # whose columns their metrics stand in
@@ -71,7 +72,7 @@ def build_table(entries: Sequence[Entry], *, split: str, repeats: int, seed: int
         own = entry.branch
         facts = {"row": entry.name, "kind": entry.kind, "system": own.system if own else "",
                  "variant": own.variant if own else "", "seed": own.seed if own else None,
-                 "status": _status(entry)}  # fmt: skip
+                 "status": _status(entry), "shots": entry.record.get("shots")}  # fmt: skip
         results = entry.record.get("results", [])
         rows.append({**facts, **_figures(r for r in results if r["row"] == entry.name and r["split"] == split)})
         for name in landmark_rows(entry.name, {r["row"] for r in results}):
@@ -80,13 +81,15 @@ def build_table(entries: Sequence[Entry], *, split: str, repeats: int, seed: int
     for name, group in groups_of(entries).items():
         first = group[0].branch
         assert first is not None
+        shots = {entry.record.get("shots") for entry in group}
         facts = {"row": name, "kind": "trainings", "system": first.system, "variant": first.variant, "seed": None,
-                 "status": STATUS}  # fmt: skip
+                 "status": STATUS, "shots": shots.pop() if len(shots) == 1 else None}  # fmt: skip
         rows.append({**facts, **_figures(over_trainings(group, split=split, repeats=repeats, seed=seed))})
     table = pd.DataFrame(rows)
-    table["seed"] = table["seed"].astype("Int64")
+    for name in ("seed", "shots"):
+        table[name] = table[name].astype("Int64")
     table = add_scaled(table)
-    order = list(table.columns[:6]) + sorted(table.columns[6:], key=_place)
+    order = [*FACTS, *sorted(table.columns.drop(list(FACTS)), key=_place)]
     return table[order]
 
 
@@ -140,6 +143,15 @@ def shown_rows(table: pd.DataFrame, prefix: str) -> pd.DataFrame:
     return table[(table["status"] != LANDMARKS) | table[columns].notna().any(axis=1)]
 
 
+def shown_shots(table: pd.DataFrame) -> dict[str, str] | None:
+    """The K of each row, "" where nobody knows, as a column beside the figures; None where all are the same."""
+    if "shots" not in table or table["shots"].nunique() < 2:
+        return None
+    return {
+        str(row): "" if pd.isna(shots) else str(shots) for row, shots in zip(table["row"], table["shots"], strict=True)
+    }
+
+
 def best_row(table: pd.DataFrame, column: str, metric: Metric) -> str | None:
     """Name of the branch with the best figure; None where there is nothing to be better than."""
     known = table[(table["status"] == "trained") & table[column].notna()]
@@ -166,7 +178,8 @@ def _reference(name: str, trained: list[Entry], split: str, repeats: int, seed: 
         r for r in first.record["results"]
         if r["row"] == name and r["split"] == split and METRICS[r["metric"]].per_pair is None
     ]  # fmt: skip
-    facts = {"row": name, "kind": "reference", "system": "", "variant": "", "seed": None, "status": "reference"}
+    facts = {"row": name, "kind": "reference", "system": "", "variant": "", "seed": None, "status": "reference",
+             "shots": None}  # fmt: skip
     return {**facts, **_figures([*per_pair, *of_sets])}
 
 

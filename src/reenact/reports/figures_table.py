@@ -11,7 +11,7 @@ from reenact.evaluation.further_names import is_driven
 from reenact.evaluation.metrics.catalogue import METRICS
 from reenact.evaluation.scaled import SCALED
 from reenact.evaluation.summary import COPY_SOURCE
-from reenact.evaluation.table import SCORED, best_row, shown_rows
+from reenact.evaluation.table import SCORED, best_row, shown_rows, shown_shots
 from reenact.reports.page import rows
 
 SURE = 0.05  # of the corrected p
@@ -92,10 +92,11 @@ def _block(
 ) -> str:
     metrics = [m for m in METRICS.values() if f"{prefix}_{m.id}" in table and table[f"{prefix}_{m.id}"].notna().any()]
     best = {metric.id: best_row(table, f"{prefix}_{metric.id}", metric) for metric in metrics}
-    lines = []
+    lines, shots = [], shown_shots(table)
     for row in _dicts(shown_rows(table, prefix)):
         name, status = str(row["row"]), str(row["status"])
         cells = [html.escape(name) + (' <span class="pill good">chosen</span>' if name == winner else "")]
+        cells += [shots[name]] if shots else []
         if status in SCORED:
             for metric in metrics:
                 column = f"{prefix}_{metric.id}"
@@ -106,7 +107,7 @@ def _block(
         mark = "reference" if status == "reference" else "best" if name == winner else ""
         lines.append((mark if status in SCORED else "trouble", cells))
     heads = [f"{metric.title} {'↓' if metric.direction == 'lower' else '↑'}" for metric in metrics]
-    return rows(["", *heads, "no face"], lines)
+    return rows(["", *(["K"] if shots else []), *heads, "no face"], lines)
 
 
 def _figure(row: dict[str, Any], column: str, marks: list[tuple[str, bool, float]], *, bold: bool) -> str:

@@ -12,9 +12,8 @@ from reenact.evaluation.further_names import is_driven
 from reenact.evaluation.metrics.catalogue import METRICS
 from reenact.evaluation.scaled import SCALED
 from reenact.evaluation.summary import COPY_SOURCE
+from reenact.evaluation.table import FACTS
 from reenact.reports.magnitudes import weighted
-
-_FACTS = ("row", "kind", "system", "variant", "seed", "status")
 
 
 def columns_of(table: pd.DataFrame) -> dict[str, str]:
@@ -40,10 +39,10 @@ def figures_table(comparison: Comparison) -> pd.DataFrame:
             unit = METRICS[metric].unit
             more = {name: row.get(column + suffix) for name, suffix in
                     (("low", "_low"), ("high", "_high"), ("pairs", "_n"), ("scaled", SCALED))}  # fmt: skip
-            line = {**{name: row[name] for name in _FACTS}, "column": column, "metric": metric, "unit": unit,
+            line = {**{name: row[name] for name in FACTS}, "column": column, "metric": metric, "unit": unit,
                     "direction": METRICS[metric].direction, "value": row[column], **more}  # fmt: skip
             lines.append({**line, **tests.get((row["row"], column), {})})
-    heads = [*_FACTS, "column", "metric", "unit", "direction", "value", "low", "high", "pairs", "scaled",
+    heads = [*FACTS, "column", "metric", "unit", "direction", "value", "low", "high", "pairs", "scaled",
              "p_holm_copy", "p_holm_full", "p_holm_own"]  # fmt: skip
     return pd.DataFrame(lines, columns=heads)
 

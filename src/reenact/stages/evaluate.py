@@ -43,7 +43,7 @@ class EvaluateSettings(Settings):
     )
     test: PairSettings = PairSettings()  # for the table
     pairs: str = ""  # a list of pairs to be used, written by `reenact pairs` or an evaluation; empty: drawn by `seed`
-    shots: int = Field(default=1, ge=1, le=16)  # source pictures that a system is given
+    shots: int = Field(default=0, ge=0, le=16)  # source pictures that a system is given, 0: as many as it learned with
     shot_curve: tuple[Annotated[int, Field(ge=1, le=16)], ...] = ()  # further numbers, for systems that use several
     # Protocols in which landmark-driven systems are also driven by the driver's motion on the source's shape.
     retarget: tuple[Literal["cross", "cross_truth", "lsim", "crossvideo"], ...] = ("cross", "cross_truth")
@@ -89,6 +89,7 @@ def evaluate(
     from reenact.evaluation import records, writing
     from reenact.evaluation.data_facts import data_facts
     from reenact.evaluation.judge_facts import judge_facts
+    from reenact.evaluation.notes import shot_notes
     from reenact.evaluation.pairs.redrawable import scene_files
     from reenact.evaluation.redrawn import Redrawn
     from reenact.tracking.connect import tracking_uri
@@ -113,7 +114,7 @@ def evaluate(
     write_json(out / "cost.json", cost)
     written = writing.write_evaluation(
         out, scored, pairs, corpus, facts, judges, row=branch.name, repeats=settings.bootstrap, seed=settings.seed,
-        samples=settings.samples,
+        samples=settings.samples, notes=[records.ONE_TRAINING, *shot_notes(facts["shots"], pairs)],
     )  # fmt: skip
     judges.cache.save()
     _log(out, status, branch, tracking)
@@ -184,6 +185,7 @@ def _score(
     from reenact.evaluation.pictures import Pictures
     from reenact.evaluation.rows import reenacted, rows_of
     from reenact.evaluation.scoring import score
+    from reenact.systems.protocol import own_shots
     from reenact.systems.store import load_system
     from reenact.training.device import device_of
 
@@ -192,7 +194,8 @@ def _score(
     system, facts = load_system(model, device=device)
     pictures = Pictures(corpus, size=int(facts["size"]), redrawn=redrawn)
     timed: Any = Timed(system)
-    how: dict[str, Any] = {"batch": settings.batch, "device": device, "shots": settings.shots}
+    shots = settings.shots or own_shots(system)
+    how: dict[str, Any] = {"batch": settings.batch, "device": device, "shots": shots}
     more = further_rows(
         branch.name, system, pictures, **how, retarget=settings.retarget, shot_curve=settings.shot_curve
     )
@@ -200,8 +203,8 @@ def _score(
     scored = score(rows, pairs, pictures, judges)
     cost: dict[str, Any] = timed.card(device=device, threads=runtime.threads)
     alarms = [*verdicts(scored, branch.name, settings.alarms),
-              mask_verdict(system, pictures, pairs, settings.alarms, device=device)]  # fmt: skip
+              mask_verdict(system, pictures, pairs, settings.alarms, shots=shots, device=device)]  # fmt: skip
     said = [verdict.plain() for verdict in alarms]
-    drawing = {"image_size": pictures.size, "model": facts, "alarms": said, "shots": settings.shots,
-               "pairs_with_fewer_shots": fewer_than(pairs, settings.shots)}  # fmt: skip
+    drawing = {"image_size": pictures.size, "model": facts, "alarms": said, "shots": shots,
+               "pairs_with_fewer_shots": fewer_than(pairs, shots)}  # fmt: skip
     return scored, drawing, cost

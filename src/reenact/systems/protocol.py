@@ -71,6 +71,11 @@ def most_sources(system: System) -> int:
     return int(getattr(system, "most_sources", 1))
 
 
+def exact_sources(system: System) -> bool:
+    """Whether a system draws from its K source pictures only, never from fewer or more: its attribute."""
+    return bool(getattr(system, "exact_sources", False))
+
+
 def sources_of(phase: Phase) -> tuple[int, int]:
     """The least and most source pictures of a phase's batches."""
     return phase.sources if isinstance(phase.sources, tuple) else (phase.sources, phase.sources)
