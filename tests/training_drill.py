@@ -1,4 +1,4 @@
-"""Train one tiny cgan branch on the drawn corpus below a folder: in the test's process, or in one that is to die."""
+"""Train one tiny branch on the drawn corpus below a folder: in the test's process, or in one that is to die."""
 
 import os
 
@@ -22,7 +22,7 @@ def make_guide(root):
     train_guide(**folders, out=root / "guide", settings=settings, runtime=RUNTIME)
 
 
-def train_branch(root, uri, out, branch, *, runtime=RUNTIME, **changes):
+def train_branch(root, uri, out, branch, *, runtime=RUNTIME, system=SYSTEM, **changes):
     """The stage as the tests call it."""
     settings = {
         "size": 32, "samples": 44, "batch": 4, "log_every": 8, "validate_every": 16, "validate_pairs": 6, "probes": 2,
@@ -33,7 +33,7 @@ def train_branch(root, uri, out, branch, *, runtime=RUNTIME, **changes):
         out=out,
         branch=Branch.parse(branch),
         settings=TrainSettings.parse({**settings, **changes}, where="train"),
-        system_settings=SYSTEM,
+        system_settings=system,
         checkpoints=CheckpointSettings(uri=uri, every_samples=8, every_seconds=0.0),
         tracking=TrackingSettings(
             uri=f"sqlite:///{root}/mlflow/mlflow.db", artifacts=f"{root}/mlflow/artifacts", experiment="drill"
