@@ -28,15 +28,20 @@ class SpectralConv(nn.Conv2d):
         """Power iteration: brings `left` and `right` closer to the first singular vectors."""
         matrix = self.weight.flatten(1)
         for _ in range(steps):
-            self.left = F.normalize(matrix @ self.right, dim=0)
-            self.right = F.normalize(matrix.T @ self.left, dim=0)
+            self.left = F.normalize(_times(matrix, self.right), dim=0)
+            self.right = F.normalize(_times(matrix.T, self.left), dim=0)
 
     def normalised(self) -> Tensor:
         """The weight over its largest singular value; gradients flow through both."""
         if self.training:
             self.settle(1)
-        return self.weight / torch.dot(self.left, self.weight.flatten(1) @ self.right)
+        return self.weight / (self.left * _times(self.weight.flatten(1), self.right)).sum()
 
     def forward(self, x: Tensor) -> Tensor:
         """As the ordinary convolution."""
         return self._conv_forward(x, self.normalised(), self.bias)
+
+
+def _times(matrix: Tensor, vector: Tensor) -> Tensor:
+    """Their product with all its digits: in mixed precision `@` would round it to a half float's."""
+    return (matrix * vector).sum(dim=1)
