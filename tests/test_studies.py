@@ -24,7 +24,7 @@ from reenact.studies.curves import draw, points
 from reenact.studies.done import CORPUS
 from reenact.studies.figures import Difference, Figures
 from reenact.studies.outlook import outlook
-from reenact.studies.reading import find_study, plan
+from reenact.studies.reading import chosen_rows, find_study, plan
 from reenact.studies.report import make_results, write_results
 from reenact.studies.run import run_study
 from reenact.studies.settings import Study
@@ -129,6 +129,50 @@ def test_rows_have_the_studys_settings_then_their_own_and_the_command_line_wins(
     assert {row.blocks["train"].samples for row in last.values()} == {7}
     with pytest.raises(SettingsError, match='did you mean "mine"'):
         find_study("mime")
+
+
+def test_rows_can_be_called_by_pattern_and_by_table():
+    study = changed(tables={"first": {**SAID["tables"]["first"], "rows": [{"row": "many"}, {"row": "lost"}]}})
+    assert chosen_rows(study, []) == ["one", "many", "lost"]
+    assert chosen_rows(study, ["o*"]) == ["one"]
+    assert chosen_rows(study, ["first"]) == ["many", "lost"]
+    assert chosen_rows(study, ["shots", "lost"]) == ["one", "many", "lost"]
+    with pytest.raises(SettingsError, match='did you mean "lost"'):
+        chosen_rows(study, ["lots"])
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "studies").glob("*.yaml")), ids=lambda file: file.stem)
+def test_shipped_studies_have_rows_that_can_be_trained_and_enough_people_and_time(file):
+    planned = plan(file, params=PARAMS)
+    assert planned.corpus.blocks["render_clips"].identities >= 150
+    minutes = {name: row.blocks["train"].minutes for name, row in planned.rows.items()}
+    in_tables = {line.row for table in planned.study.tables.values() for line in table.rows if line.row}
+    assert len(set(minutes.values())) == 1, "all trainings have the same wall clock"
+    assert sum(minutes[row] for row in in_tables) < 120
+
+
+def test_caingans_tables_have_the_papers_figures_and_all_its_rows():
+    planned = plan(ROOT / "studies" / "caingan.yaml", params=PARAMS)
+    tables = {
+        name: {line.title or planned.study.title_of(line.row): tuple(line.published.values()) for line in table.rows}
+        for name, table in planned.study.tables.items()
+    }
+    assert tables["table1"] == {
+        "pix2pixHD (1)": (0.66, 0.80, 72.26), "FSHM (1)": (0.64, 0.72, 93.17), "FSHM-FF-full (1)": (0.61, 46.61),
+        "FSHM-FT-full (1)": (0.64, 48.5), "CainGAN (1)": (0.69, 0.85, 35), "pix2pixHD (8)": (0.66, 0.81, 71.89),
+        "FSHM (8)": (0.65, 0.73, 83.13), "FSHM-FF-full (8)": (0.64, 42.2), "FSHM-FT-full (8)": (0.68, 42.2),
+        "CainGAN (8)": (0.77, 0.91, 24.92), "CainGAN (1 to 8)": (),
+    }  # fmt: skip
+    assert tables["table2"] == {
+        "CainGAN w/o T (1)": (0.69, 0.85, 36.26), "CainGAN w/o I (1)": (0.68, 0.84, 46.44),
+        "CainGAN (1)": (0.69, 0.85, 35), "CainGAN w/o T (8)": (0.72, 0.87, 38.08),
+        "CainGAN w/o I (8)": (0.76, 0.91, 28.72), "CainGAN w/o R (8)": (0.75, 0.90, 30.05),
+        "CainGAN (8)": (0.77, 0.91, 24.92),
+    }  # fmt: skip
+    trained = {name: row.systems[planned.branch(name).system].sources for name, row in planned.rows.items()}
+    assert all(trained[name] == int(name.rpartition("-")[2]) for name in trained if name[-1].isdigit())
+    any_number = planned.rows["caingan-any"].systems["caingan"]
+    assert (any_number.fewest_sources, any_number.sources) == (1, 8)
 
 
 def entry(name, shots, quality, seed=0, further=()):

@@ -1,6 +1,5 @@
 """`reenact study`: a paper's comparison as one command."""
 
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated
 
@@ -8,8 +7,7 @@ import typer
 
 from reenact.atomic import alone_in, storage_errors
 from reenact.cli.options import PARAMS, Overrides, ParamsFile
-from reenact.config import nearest
-from reenact.errors import BranchesMissing, SettingsError
+from reenact.errors import BranchesMissing
 
 
 def add_to(app: typer.Typer) -> None:
@@ -21,7 +19,8 @@ def study(
     name: Annotated[str, typer.Argument(help="studies/NAME.yaml, or a file.")],
     out: Annotated[Path | None, typer.Option("--out", help="Default: out/studies/NAME.")] = None,
     rows: Annotated[
-        list[str] | None, typer.Option("--rows", help="Train only rows of this name or pattern; as often as needed.")
+        list[str] | None,
+        typer.Option("--rows", help="Rows of this name, pattern, table or curve alone; repeatable."),
     ] = None,
     minutes: Annotated[
         float | None, typer.Option("--minutes", min=0.01, help="Wall clock of each training, in place of the file's.")
@@ -34,11 +33,11 @@ def study(
     overrides: Overrides = None,
 ) -> None:
     """Train and score every row of a study, one at a time, and write its tables, curves and claims. Resumable."""
-    from reenact.studies.reading import find_study, plan
+    from reenact.studies.reading import chosen_rows, find_study, plan
 
     planned = plan(find_study(name), params=params, overrides=overrides or [], minutes=minutes)
     folder = out or Path("out") / "studies" / planned.name
-    wanted = _wanted(list(planned.rows), rows or [])
+    wanted = chosen_rows(planned.study, rows or [])
     if dry_run:
         from reenact.studies.outlook import outlook
 
@@ -60,11 +59,3 @@ def study(
         raise BranchesMissing(
             f"{folder / 'study.md'}: written, but {len(lost)} of {len(wanted)} rows have no figures: {said}."
         )
-
-
-def _wanted(known: list[str], patterns: list[str]) -> list[str]:
-    """Rows that match a pattern, in the order of the file; all without patterns."""
-    for pattern in patterns:
-        if not any(fnmatchcase(row, pattern) for row in known):
-            raise SettingsError(f"--rows {pattern}: no row of that name{nearest(pattern, known)}")
-    return [row for row in known if not patterns or any(fnmatchcase(row, pattern) for pattern in patterns)]

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,18 @@ def find_study(name: str) -> Path:
         return listed
     known = [file.stem for file in FOLDER.glob("*.yaml")]
     raise SettingsError(f"{name}: no study file, and none in {FOLDER}/{nearest(name, known)}")
+
+
+def chosen_rows(study: Study, patterns: Sequence[str]) -> list[str]:
+    """Rows that a pattern or the name of a table or curve means, in the order of the file; all without patterns."""
+    groups = study.groups()
+    chosen: set[str] = set()
+    for pattern in patterns:
+        found = groups.get(pattern) or {row for row in study.rows if fnmatchcase(row, pattern)}
+        if not found:
+            raise SettingsError(f"--rows {pattern}: no row of that name{nearest(pattern, [*study.rows, *groups])}")
+        chosen |= found
+    return [row for row in study.rows if not patterns or row in chosen]
 
 
 def plan(path: Path, *, params: Path, overrides: Sequence[str] = (), minutes: float | None = None) -> Planned:

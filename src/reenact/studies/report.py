@@ -16,10 +16,11 @@ from reenact.studies.claims import Told, tell
 from reenact.studies.curves import draw, points
 from reenact.studies.done import row_folder
 from reenact.studies.figures import Figures
+from reenact.studies.outlook import changes
 from reenact.studies.reading import Planned
 from reenact.studies.run import reasons
 from reenact.studies.settings import Study
-from reenact.studies.tables import Filled, fill, to_csv, to_latex, to_markdown
+from reenact.studies.tables import Filled, fill, joined, to_csv, to_latex, to_markdown
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +87,9 @@ def write_results(out: Path, results: Results) -> None:
         for kind, data in charts.items():
             with atomic_file(out / "curves" / f"{name}.{kind}") as temporary:
                 temporary.write_bytes(data)
-    write_text(out / "study.md", study_markdown(results))
+    trainings = rows_table(results)
+    write_text(out / "rows.csv", trainings.to_csv(index=False))
+    write_text(out / "study.md", study_markdown(results, trainings))
     write_json(out / "study.json", plain(results))
     # A page that can't be drawn must not hide the figures: they are on disk by now.
     write_page(out / "study.html", results)
@@ -105,13 +108,32 @@ def table_markdown(filled: Filled, captions: Sequence[str]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def study_markdown(results: Results) -> str:
+def rows_table(results: Results) -> pd.DataFrame:
+    """A line per row of the study: what was trained, on what terms; empty where it was not."""
+    lines = []
+    for entry in results.entries:
+        one = results.trained.get(entry.name)
+        line: dict[str, Any] = {
+            "row": entry.name, "branch": entry.branch.name if entry.branch else "",
+            "otherwise": ", ".join(changes(results.study.rows[entry.name].set)), "status": entry.status,
+            "minutes": round(one.seconds / 60, 3) if one else None, "samples": one.samples if one else None,
+            "steps": one.steps if one else None, "chosen": one.chosen if one else None,
+            "K": one.sources if one else None, "reason": entry.reason,
+        }  # fmt: skip
+        lines.append(line)
+    return pd.DataFrame(lines).astype(dict.fromkeys(("samples", "steps", "chosen", "K"), "Int64"))
+
+
+def study_markdown(results: Results, trainings: pd.DataFrame) -> str:
     """Claims, tables, trainings."""
     study = results.study
     claims = [f"- **{told.verdict}**: {told.says} {told.sentence()}" for told in results.claims]
     lines = [f"# {study.title}", study.about.strip()]
     lines += ["## Claims\n\n" + "\n".join(claims)] if claims else []
     lines += [table_markdown(filled, results.captions[filled.name]).rstrip() for filled in results.tables]
+    shown = trainings.astype(object).where(trainings.notna(), "")
+    cells = [list(shown.columns), ["---"] * len(shown.columns), *shown.astype(str).values.tolist()]
+    lines.append("## Rows\n\n" + "\n".join(joined(row) for row in cells))
     return "\n\n".join(lines) + "\n"
 
 

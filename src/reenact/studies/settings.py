@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from reenact.config import Settings, nearest
+from reenact.evaluation.further_names import further, shots_name
 
 Protocol = Literal["self", "cross", "cross_truth", "lsim", "selfvideo", "crossvideo"]
 Changes = dict[str, dict[str, Any]]  # blocks of params.yaml
@@ -89,7 +90,7 @@ class Series(Settings):
     def named(self) -> list[tuple[float, str]]:
         """(x, name of the row) in the order of x."""
         own = {float(x): name for x, name in self.points.items()}
-        own |= {float(count): f"{self.row} ({count} shots)" for count in self.shots}
+        own |= {float(count): further(self.row, shots_name(count)) for count in self.shots}
         return sorted(own.items())
 
 
@@ -156,6 +157,15 @@ class Study(Settings):
                 yield from ((f"curves.{name}.series.{title}", row) for _, row in series.named())
         for place, claim in enumerate(self.claims):
             yield from ((f"claims.{place}", row) for row in (claim.better, *claim.than))
+
+    def groups(self) -> dict[str, set[str]]:
+        """The rows of each table and curve, by its name."""
+        tables = {name: {line.row for line in table.rows if line.row} for name, table in self.tables.items()}
+        curves = {
+            name: {split_shots(row)[0] for series in curve.series.values() for _, row in series.named()}
+            for name, curve in self.curves.items()
+        }
+        return {**tables, **curves}
 
     def title_of(self, name: str) -> str:
         """What a row, or one with other shots, is called in tables and sentences."""

@@ -100,15 +100,13 @@ def to_markdown(filled: Filled) -> str:
     """The table; ours first, then the paper's columns."""
     heads = ["", "K", *(f"{m.title} {_ARROWS[m.direction]}" for m in filled.metrics), "no face",
              *(f"published {name} {_ARROWS[way]}" for name, way in filled.columns.items())]  # fmt: skip
-    lines = [_joined(heads), _joined(["---"] * len(heads))]
+    lines = [joined(heads), joined(["---"] * len(heads))]
     for line in filled.lines:
         cells = [_cell(line.figures[m.id], mark(line.versus.get(m.id))) if line.figures else "" for m in filled.metrics]
         if line.status and cells:
             cells[0] = line.status.replace("|", "/").replace("\n", " ")
         theirs = [_plain(line.published.get(name)) for name in filled.columns]
-        lines.append(
-            _joined([line.title, "" if line.shots is None else str(line.shots), *cells, line.no_face, *theirs])
-        )
+        lines.append(joined([line.title, "" if line.shots is None else str(line.shots), *cells, line.no_face, *theirs]))
     return "\n".join(lines)
 
 
@@ -171,5 +169,6 @@ def _plain(value: float | None) -> str:
     return "" if value is None else f"{value:g}"
 
 
-def _joined(cells: Sequence[str]) -> str:
+def joined(cells: Sequence[str]) -> str:
+    """A line of a Markdown table."""
     return "| " + " | ".join(cells) + " |"
