@@ -127,10 +127,18 @@ def test_wrong_inputs_are_refused(model):
 
     with pytest.raises(MlflowException):
         model.predict({**inputs(), "sources": inputs()["sources"].astype(np.float64)})
-    with pytest.raises(ValueError, match="Resize"):
+    with pytest.raises(BadInput, match="Resize"):
         model.predict({**inputs(), "sources": np.zeros((2, 1, 3, 16, 16), np.float32)})
-    with pytest.raises(ValueError, match=r"\[-1, 1\]"):
+    with pytest.raises(BadInput, match=r"\[-1, 1\]"):
         model.predict({**inputs(), "sources": inputs()["sources"] * 255})
+    with pytest.raises(BadInput, match="no source picture"):
+        model.predict(inputs(sources=0))
+    given = inputs()
+    given["source_landmarks"][1, 2] = np.nan
+    with pytest.raises(BadInput, match="picture 2 of sample 1"):
+        model.predict(given)
+    with pytest.raises(BadInput, match="driving landmarks"):
+        model.predict({**inputs(), "driving_landmarks": np.zeros((2, 68, 2), np.float32)})
 
 
 def test_the_version_says_what_it_is_and_where_it_comes_from(version, tracking):
@@ -139,6 +147,8 @@ def test_the_version_says_what_it_is_and_where_it_comes_from(version, tracking):
     assert str(found.version) == version["version"]
     assert found.tags["system"] == "cgan"
     assert found.tags["variant"] == "full"
+    assert found.tags["shots"] == "1"
+    assert "trained with K = 1, takes any number" in found.description
     assert found.tags["lineage.data_hash"] == "d0"
     assert found.tags["lineage.rights"] == RIGHTS
     assert RIGHTS in found.description

@@ -48,14 +48,17 @@ def register(
         data_hash=str(facts.get("data", "")), params_hash=str(known.get("params_hash", "")), mlflow_run_id=run,
         rights=str(known.get("rights", "")),
     )  # fmt: skip
-    tags = _tags(winner, facts)
+    card = json.loads((folder / "model.json").read_text())
+    tags = {**_tags(winner, facts), "shots": str(card.get("shots", 1))}
     version = register_model(
         folder,
         tracking=tracking,
         settings=registry,
         tags={**tags, **lineage.tags()},
         run_id=run,
-        description=_description(settings.description, winner, tags, lineage.rights),
+        description=_description(
+            settings.description, winner, tags, lineage.rights, exact=card.get("exact_sources", False)
+        ),
     )
     (out / "stage.json").unlink(missing_ok=True)
     write_json(out / "version.json", {**asdict(version), "alias": "challenger", "winner": winner, "tags": tags,
@@ -79,10 +82,12 @@ def _tags(winner: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[str, str]
     }
 
 
-def _description(first: str, winner: Mapping[str, Any], tags: Mapping[str, str], rights: str) -> str:
+def _description(first: str, winner: Mapping[str, Any], tags: Mapping[str, str], rights: str, *, exact: bool) -> str:
     from reenact.tracking.registry import SYNTHETIC
 
     chosen = f"Chosen by {winner['metric']} = {winner['value']:.5g} on val (rule: {winner['rule']})."
     licence = "Its landmarks come from dlib's 68-point model, which is for research only."
-    lines = [first, f"System `{tags['system']}`, variant `{tags['variant']}`, seed {tags['seed']}.", chosen]
+    many = "takes exactly as many" if exact else "takes any number"
+    sources = f"Source pictures: trained with K = {tags['shots']}, {many}."
+    lines = [first, f"System `{tags['system']}`, variant `{tags['variant']}`, seed {tags['seed']}.", sources, chosen]
     return "\n\n".join(filter(None, [*lines, SYNTHETIC, rights, licence]))

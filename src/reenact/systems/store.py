@@ -16,7 +16,7 @@ from reenact.corpus.tables import FORMAT, check_format
 from reenact.errors import BadInput
 from reenact.hashing import hash_file
 from reenact.systems.catalogue import system_card
-from reenact.systems.protocol import System
+from reenact.systems.protocol import System, exact_sources, own_shots
 
 WEIGHTS, CARD = "model.safetensors", "model.json"
 
@@ -38,6 +38,8 @@ def save_system(folder: Path, system: System, facts: Mapping[str, Any]) -> None:
         "settings": system.settings.plain(),
         "size": system.size,
         "clips": getattr(system, "clips", 0),  # how many its networks know, where they know any
+        "shots": own_shots(system),  # source pictures that it was trained with
+        "exact_sources": exact_sources(system),
         "features": None if features is None else {"name": features.name, "sha256": features.sha256},
         "sha256": hash_file(folder / WEIGHTS),
     }

@@ -27,13 +27,17 @@ class ServedModel(PythonModel):
         """(B, 3, H, W) float32 in [-1, 1], drawn; a file made of them has to be marked as synthetic.
 
         `model_input` maps the signature's names to arrays; the signature, not a type hint, is what MLflow checks.
+        Raises BadInput (systems.given) for what can't be drawn.
         """
         import torch
 
         from reenact.faces.batch import Faces
+        from reenact.systems import given
 
-        values = {name: torch.from_numpy(np.array(array, np.float32)) for name, array in model_input.items()}
-        _check(values["sources"], int(self.facts["size"]))
+        values = {
+            name: given.tensor_of(array) if name == "sources" else torch.from_numpy(np.array(array, np.float32))
+            for name, array in model_input.items()
+        }
         edits = params or {}
         actions = values["driving_actions"] + torch.tensor(edits.get("edit_actions", [0.0]), dtype=torch.float32)
         pose = values["driving_pose"] + torch.tensor(edits.get("edit_pose", [0.0]), dtype=torch.float32)
@@ -45,20 +49,10 @@ class ServedModel(PythonModel):
         )
         driving = Faces(
             # a driving face's picture is never read: NaN would show it
-            image=torch.full_like(values["sources"][:, 0], float("nan")),
+            image=torch.full((len(pose), 3, self.system.size, self.system.size), float("nan")),
             landmarks=values["driving_landmarks"],
             actions=actions.clamp(0.0, 5.0),
             pose=pose,
         )
         with torch.inference_mode():
-            return np.asarray(self.system.reenact(sources, driving).numpy(), dtype=np.float32)
-
-
-def _check(images: Any, size: int) -> None:
-    if images.ndim != 5 or tuple(images.shape[-2:]) != (size, size):
-        raise ValueError(
-            f"sources: expected (B, K, 3, {size}, {size}), got {tuple(images.shape)}. Resize the crops to {size} px."
-        )
-    low, high = float(images.min()), float(images.max())
-    if low < -1.001 or high > 1.001:
-        raise ValueError(f"sources: expected values in [-1, 1], got {low:.3g} to {high:.3g}. Divide by 127.5, less 1.")
+            return np.asarray(given.reenact(self.system, sources, driving).numpy(), dtype=np.float32)
