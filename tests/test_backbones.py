@@ -7,9 +7,9 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from reenact.backbones.features import GuideFeatures, load_features, mean_activations, raw_maps
+from reenact.backbones.features import GuideFeatures, features_again, load_features, mean_activations, raw_maps
 from reenact.backbones.reader import Reader, centres
-from reenact.backbones.settings import FeatureSettings
+from reenact.backbones.settings import FeatureSettings, NetworkSettings, WeightsSettings
 from reenact.corpus.shards import write_stage
 from reenact.errors import BadInput, SettingsError
 from reenact.hashing import hash_file
@@ -202,6 +202,20 @@ def test_a_guide_read_back_sees_the_same(tmp_path):
     for made, wanted in zip((*features.stages(image), features.identity(image)), before, strict=True):
         torch.testing.assert_close(made, wanted, rtol=1e-3, atol=1e-4)
     assert features.sha256 == json.loads((tmp_path / "stage.json").read_text())["sha256"]
+
+
+def test_the_network_of_a_training_is_found_again_or_said_to_be_another(vgg, tmp_path):
+    write_guide(tmp_path, trained_looking_reader())
+    known = {"name": "guide", "sha256": load_features(tmp_path, FeatureSettings()).sha256}
+    assert features_again(tmp_path, known, NetworkSettings()).sha256 == known["sha256"]
+    assert features_again(tmp_path, None, NetworkSettings()) is None
+    with pytest.raises(BadInput, match="Run train again"):
+        features_again(tmp_path, {**known, "sha256": "0" * 64}, NetworkSettings())
+    file, sha256 = vgg[1], hash_file(vgg[1])
+    with pytest.raises(BadInput, match=r"evaluate\.networks\.vgg19"):
+        features_again(tmp_path, {"name": "vgg19", "sha256": sha256}, NetworkSettings())
+    named = NetworkSettings(vgg19=WeightsSettings(file=str(file), sha256=sha256))
+    assert features_again(tmp_path, {"name": "vgg19", "sha256": sha256}, named).name == "vgg19"
 
 
 def test_a_missing_damaged_or_foreign_guide_is_refused(tmp_path):

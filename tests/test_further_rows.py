@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from scipy import stats
 
 from evaluation_corpus import fake_judges, write_corpus
@@ -15,12 +16,12 @@ from reenact.corpus.splits import read_parts
 from reenact.corpus.tables import read_table, write_table
 from reenact.evaluation.bands import bands
 from reenact.evaluation.collect import Entry, collect
-from reenact.evaluation.further_names import landmark_rows, renamed, shot_rows
+from reenact.evaluation.further_names import is_beside, landmark_rows, renamed, rows_beside, shot_rows
 from reenact.evaluation.further_rows import further_rows
 from reenact.evaluation.latex import to_latex
 from reenact.evaluation.markdown import to_markdown
 from reenact.evaluation.metric_check import check_markdown, rank_correlations
-from reenact.evaluation.pairs.shots import fewer_than
+from reenact.evaluation.pairs.shots import fewer_than, shots_of
 from reenact.evaluation.pictures import Pictures
 from reenact.evaluation.protocols import Counts, pair_list
 from reenact.evaluation.retarget import placed_like, retargeted
@@ -163,6 +164,53 @@ def test_rows_of_other_numbers_of_sources_stand_in_one_table_that_says_so(tmp_pa
     assert '<th scope="col">K</th>' in figures_html(table, None)
     alike = table.assign(shots=table["shots"].mask(table["shots"] == 9, 1))
     assert "| K |" not in to_markdown(alike, winner=None, notes=())
+
+
+class Fitted(Mover):
+    """Draws its own grey until it is fitted to people, and then the mean brightness of their pictures."""
+
+    def __init__(self):
+        super().__init__()
+        self.people = []
+
+    def reenact(self, sources, driving):
+        return torch.zeros(len(driving.landmarks), 3, 32, 32)
+
+    def finetuned(self, sources):
+        self.people.append(sources.image)
+        person = Fitted()
+        person.reenact = lambda _, driving: sources.image.mean() * torch.ones(len(driving.landmarks), 3, 32, 32)
+        return person
+
+
+def test_a_system_is_fine_tuned_once_for_each_set_of_pictures(corpus):
+    system, pictures = Fitted(), Pictures(corpus, size=32)
+    test = listed(corpus)
+    val = test.assign(split="val", pair=test["pair"] + " val")
+    how = {"batch": 3, "device": "cpu", "shots": 2, "retarget": (), "shot_curve": ()}
+    rows = dict(further_rows("ours", system, pictures, **how, finetune=("self", "cross")))
+    assert list(rows) == ["ours (fine-tuned)"]
+    pairs = pd.concat([test, val], ignore_index=True)
+    drawn = rows["ours (fine-tuned)"](pairs)
+    wanted = pairs["protocol"].isin(["self", "cross"]) & (pairs["split"] == "test")
+    assert drawn.usable.tolist() == wanted.tolist()
+    shots = [frozenset(frames) for frames in shots_of(pairs[wanted], 2)]
+    assert len(system.people) == len(set(shots)) < wanted.sum()
+    for place, frames in zip(np.flatnonzero(wanted), shots, strict=True):
+        mean = np.mean([pictures.one(*frame).mean() for frame in frames])
+        assert drawn.pictures[place] == pytest.approx(mean, abs=1)
+    assert not dict(further_rows("ours", system, pictures, **how))
+    assert not dict(further_rows("ours", Mover(), pictures, **how, finetune=("self",)))
+
+
+def test_rows_that_tables_show_below_a_systems_own():
+    rows = ["ours (fine-tuned)", "ours", "ours (retargeted landmarks)", "ours (4 shots)", "theirs (fine-tuned)"]
+    assert rows_beside("ours", rows) == {
+        "ours (retargeted landmarks)": "landmarks", "ours (fine-tuned)": "fine-tuned",
+    }  # fmt: skip
+    assert is_beside("ours (fine-tuned)", "ours")
+    assert not is_beside("ours", "ours")
+    assert not is_beside("theirs (fine-tuned)", "ours")
 
 
 def test_a_row_keeps_its_further_ones_when_it_is_called_otherwise():

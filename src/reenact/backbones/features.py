@@ -1,6 +1,6 @@
 """Frozen feature networks for losses: the guide by default, or the user's own VGG-19."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from reenact.backbones.reader import Reader
-from reenact.backbones.settings import CACHE, FeatureSettings
+from reenact.backbones.settings import CACHE, FeatureSettings, NetworkSettings
 from reenact.backbones.vgg import Vgg19
 from reenact.backbones.weights import weights_file
 from reenact.corpus.shards import read_stage
@@ -110,6 +110,28 @@ def load_features(guide: Path, settings: FeatureSettings) -> Features:
         return Vgg19.load(path, sha256=settings.sha256)
     reader, facts = load_reader(guide)
     return GuideFeatures(reader, sha256=facts["sha256"], scales=tuple(facts["scales"]))
+
+
+def features_again(guide: Path, known: Mapping[str, str] | None, networks: NetworkSettings) -> Features | None:
+    """The network behind a training's losses, by what the trained system's card says of it (name, sha256).
+
+    Raises BadInput where the guide is another one by now, or the file of VGG-19 is not given.
+    """
+    if known is None:
+        return None
+    if known["name"] == "vgg19":
+        if not networks.vgg19.given:
+            raise BadInput("fine-tuning needs the VGG-19 of the training: name its file in evaluate.networks.vgg19.")
+        path = weights_file(networks.vgg19, where="evaluate.networks.vgg19", cache=Path(networks.cache))
+        found: Features = Vgg19.load(path, sha256=networks.vgg19.sha256)
+    else:
+        found = load_features(guide, FeatureSettings())
+    if found.sha256 != known["sha256"]:
+        raise BadInput(
+            f"fine-tuning needs the network of the training, {known['name']} {known['sha256'][:12]}; this is "
+            f"{found.sha256[:12]}. Run train again."
+        )
+    return found
 
 
 def load_reader(guide: Path) -> tuple[Reader, dict[str, Any]]:

@@ -39,12 +39,13 @@ class LpipsSettings(WeightsSettings):
 
 
 class NetworkSettings(Settings):
-    """Networks of the user's own that metrics need; without its file a metric's column stays empty."""
+    """Networks of the user's own that metrics and fine-tuning need; without its file a metric's column stays empty."""
 
     cache: str = CACHE
     inception: WeightsSettings = WeightsSettings()  # fid: pt_inception-2015-12-05-6726825d.pth
     arcface: WeightsSettings = WeightsSettings()  # csim_arcface_*: an ONNX file
     lpips: LpipsSettings = LpipsSettings()  # lpips: alexnet-owt-7be5be79.pth
+    vgg19: WeightsSettings = WeightsSettings()  # the one of train.features, for rows of fine-tuned systems
 
 
 class FeatureSettings(Settings):

@@ -11,7 +11,7 @@ from reenact.evaluation.bands import bands
 from reenact.evaluation.choice import choose
 from reenact.evaluation.collect import Entry
 from reenact.evaluation.detection import detection
-from reenact.evaluation.further_names import DRIVEN, landmark_rows
+from reenact.evaluation.further_names import DRIVEN, FINETUNED, FITTED, further, landmark_rows
 from reenact.evaluation.metric_check import rank_correlations
 from reenact.evaluation.records import ONE_TRAINING
 from reenact.evaluation.rule import ChooseSettings
@@ -106,5 +106,7 @@ def _notes(trained: Sequence[Entry], networks: Mapping[str, str]) -> list[str]:
     notes += [note for entry in trained for note in notes_on(entry.record.get("alarms") or (), entry.name)]
     if any(landmark_rows(entry.name, entry.faces["row"].unique()) for entry in trained):
         notes.append(DRIVEN)
+    if any((entry.faces["row"] == further(entry.name, FINETUNED)).any() for entry in trained):
+        notes.append(FITTED)
     known = sorted({networks[entry.name] for entry in trained if entry.branch})
     return [*notes, *(f"feature network of the losses: {network}" for network in known)]

@@ -4,11 +4,16 @@ import re
 from collections.abc import Iterable
 
 RAW, RETARGETED = "raw landmarks", "retargeted landmarks"
-LANDMARKS = "landmarks"  # kind and state of the first two in the comparison: figures, but nobody who could win
+FINETUNED = "fine-tuned"
+# kinds and states of these rows in the comparison: figures, but nobody who could win
+LANDMARKS = "landmarks"
+BESIDE = (LANDMARKS, FINETUNED)
 DRIVEN = (
     "rows in brackets: the same network driven by other landmarks; retargeted: the driver's motion on the source's "
     "shape, by the shape model, nothing learned; raw: without what the system learned about other people's landmarks"
 )  # a note of tables that have such rows
+# and of those with the others
+FITTED = "rows fine-tuned: the same network, fitted to each person's source pictures before it draws that person"
 _SHOTS = re.compile(r"(\d+) shots?")
 
 
@@ -28,9 +33,16 @@ def landmark_rows(name: str, rows: Iterable[str]) -> list[str]:
     return [row for row in (further(name, RAW), further(name, RETARGETED)) if row in known]
 
 
-def is_driven(row: str, own: str) -> bool:
-    """Whether a row is another one's system with other landmarks."""
-    return row in (further(own, RAW), further(own, RETARGETED))
+def rows_beside(name: str, rows: Iterable[str]) -> dict[str, str]:
+    """Rows that tables show below a system's own, in their order, with their kind."""
+    known = set(rows)
+    fitted = further(name, FINETUNED)
+    return dict.fromkeys(landmark_rows(name, known), LANDMARKS) | ({fitted: FINETUNED} if fitted in known else {})
+
+
+def is_beside(row: str, own: str) -> bool:
+    """Whether a row is another one's system with other landmarks, or fine-tuned."""
+    return row in rows_beside(own, [row])
 
 
 def shot_rows(name: str, rows: Iterable[str]) -> dict[int, str]:

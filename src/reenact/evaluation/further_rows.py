@@ -1,7 +1,8 @@
-"""Rows of a system beside its own: driven by other landmarks, or given more source pictures.
+"""Rows of a system beside its own: driven by other landmarks, fine-tuned, or given more source pictures.
 
 NAME (retargeted landmarks)   the driver's motion on the source's shape, by the shape model (evaluation.retarget)
 NAME (raw landmarks)          of a system that transforms landmarks itself: without that
+NAME (fine-tuned)             of a system that can be: fitted to each person's source pictures first
 NAME (4 shots)                with so many source pictures, of a system that makes use of any number
 """
 
@@ -12,7 +13,8 @@ import numpy as np
 import pandas as pd
 import torch
 
-from reenact.evaluation.further_names import RAW, RETARGETED, further, shots_name
+from reenact.evaluation.finetuned import fitted
+from reenact.evaluation.further_names import FINETUNED, RAW, RETARGETED, further, shots_name
 from reenact.evaluation.pictures import Pictures
 from reenact.evaluation.retarget import retargeted
 from reenact.evaluation.rows import Drawn, Row, reenacted
@@ -31,10 +33,11 @@ def further_rows(
     shots: int,
     retarget: Sequence[str],
     shot_curve: Sequence[int],
+    finetune: Sequence[str] = (),
 ) -> Iterator[tuple[str, Row]]:
     """(name, row) of what applies to the system; of the test split, whose pairs are for the table.
 
-    `retarget`: the protocols of rows with other landmarks.
+    `retarget`: the protocols of rows with other landmarks; `finetune`: of those of a fine-tuned system.
     """
     how: dict[str, Any] = {"batch": batch, "device": device}
     if retarget and {"landmarks", "landmarks3d"} & set(system.labels):
@@ -43,6 +46,9 @@ def further_rows(
             yield further(name, RAW), only(retarget, pictures, reenacted(bare, pictures, **how, shots=shots))
         row = reenacted(bare, pictures, **how, shots=shots, landmarks=retargeted)
         yield further(name, RETARGETED), only(retarget, pictures, row)
+    if finetune and hasattr(system, "finetuned"):
+        row = fitted(name, system, pictures, **how, shots=shots)
+        yield further(name, FINETUNED), only(finetune, pictures, row)
     if most_sources(system) > 1 and not exact_sources(system):
         for count in shot_curve:
             row = reenacted(system, pictures, **how, shots=count)

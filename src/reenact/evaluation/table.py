@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from reenact.evaluation.collect import Entry
-from reenact.evaluation.further_names import LANDMARKS, landmark_rows
+from reenact.evaluation.further_names import BESIDE, rows_beside
 from reenact.evaluation.metrics.catalogue import METRICS
 from reenact.evaluation.metrics.metric import Metric
 from reenact.evaluation.scaled import add_scaled
@@ -22,7 +22,7 @@ from reenact.evaluation.significance import holm
 from reenact.evaluation.summary import REFERENCES, compare_rows, summarise
 from reenact.evaluation.trainings import STATUS, groups_of, over_trainings
 
-SCORED = ("trained", "reference", STATUS, LANDMARKS)  # states of rows that have figures
+SCORED = ("trained", "reference", STATUS, *BESIDE)  # states of rows that have figures
 FACTS = ("row", "kind", "system", "variant", "seed", "status", "shots")  # of a row; `shots`: source pictures given
 COUNTS = ("pairs", "no_face", "not_drawn")
 PLACES = ("self", "cross", "crosstruth", "lsim", "selfvideo", "crossvideo")
@@ -75,9 +75,9 @@ def build_table(entries: Sequence[Entry], *, split: str, repeats: int, seed: int
                  "status": _status(entry), "shots": entry.record.get("shots")}  # fmt: skip
         results = entry.record.get("results", [])
         rows.append({**facts, **_figures(r for r in results if r["row"] == entry.name and r["split"] == split)})
-        for name in landmark_rows(entry.name, {r["row"] for r in results}):
-            driven = {**facts, "row": name, "kind": LANDMARKS, "status": LANDMARKS}
-            rows.append({**driven, **_figures(r for r in results if r["row"] == name and r["split"] == split)})
+        for name, kind in rows_beside(entry.name, {r["row"] for r in results}).items():
+            beside = {**facts, "row": name, "kind": kind, "status": kind}
+            rows.append({**beside, **_figures(r for r in results if r["row"] == name and r["split"] == split)})
     for name, group in groups_of(entries).items():
         first = group[0].branch
         assert first is not None
@@ -105,7 +105,7 @@ def differences(entries: Sequence[Entry], *, split: str, repeats: int, seed: int
                 name = column(result["protocol"], result["identities"], result["metric"])
                 records.append({"row": entry.name, "against": REFERENCES[0], "column": name,
                                 "metric": result["metric"], **result["versus_copy"]})  # fmt: skip
-        for name in landmark_rows(entry.name, entry.faces["row"].unique()):
+        for name in rows_beside(entry.name, entry.faces["row"].unique()):
             records += _versus(entry, name, entry, entry.name, split, repeats=repeats, seed=seed)
         full = _full(entry, trained)
         if full is None or full is entry:
@@ -138,9 +138,9 @@ def _versus(
 
 
 def shown_rows(table: pd.DataFrame, prefix: str) -> pd.DataFrame:
-    """The rows of one block of the table: without those of other landmarks where they have no figure."""
+    """The rows of one block of the table: without those beside a system's own that have no figure."""
     columns = [name for name in (f"{prefix}_{metric}" for metric in METRICS) if name in table]
-    return table[(table["status"] != LANDMARKS) | table[columns].notna().any(axis=1)]
+    return table[~table["status"].isin(BESIDE) | table[columns].notna().any(axis=1)]
 
 
 def shown_shots(table: pd.DataFrame) -> dict[str, str] | None:

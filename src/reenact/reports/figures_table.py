@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from reenact.evaluation.further_names import is_driven
+from reenact.evaluation.further_names import is_beside
 from reenact.evaluation.metrics.catalogue import METRICS
 from reenact.evaluation.scaled import SCALED
 from reenact.evaluation.summary import COPY_SOURCE
@@ -54,7 +54,7 @@ def significant(differences: pd.DataFrame | None) -> dict[tuple[str, str], list[
     for line in _dicts(differences) if differences is not None else []:
         better = _better(line)
         if better is not None:
-            against = "c" if line["against"] == COPY_SOURCE else "o" if is_driven(line["row"], line["against"]) else "f"
+            against = "c" if line["against"] == COPY_SOURCE else "o" if is_beside(line["row"], line["against"]) else "f"
             found.setdefault((line["row"], line["column"]), []).append((against, better, float(line["p_holm"])))
     return found
 

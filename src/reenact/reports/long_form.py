@@ -8,7 +8,7 @@ import pandas as pd
 
 from reenact.atomic import write_text
 from reenact.evaluation.assemble import Comparison
-from reenact.evaluation.further_names import is_driven
+from reenact.evaluation.further_names import is_beside
 from reenact.evaluation.metrics.catalogue import METRICS
 from reenact.evaluation.scaled import SCALED
 from reenact.evaluation.summary import COPY_SOURCE
@@ -51,7 +51,7 @@ def _tests(differences: pd.DataFrame) -> dict[tuple[str, str], dict[str, float]]
     found: dict[tuple[str, str], dict[str, float]] = {}
     for line in differences.to_dict("records"):
         row, against = line["row"], line["against"]
-        other = "copy" if against == COPY_SOURCE else "own" if is_driven(row, against) else "full"
+        other = "copy" if against == COPY_SOURCE else "own" if is_beside(row, against) else "full"
         found.setdefault((row, line["column"]), {})[f"p_holm_{other}"] = line["p_holm"]
     return found
 

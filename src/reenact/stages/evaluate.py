@@ -47,6 +47,8 @@ class EvaluateSettings(Settings):
     shot_curve: tuple[Annotated[int, Field(ge=1, le=16)], ...] = ()  # further numbers, for systems that use several
     # Protocols in which landmark-driven systems are also driven by the driver's motion on the source's shape.
     retarget: tuple[Literal["cross", "cross_truth", "lsim", "crossvideo"], ...] = ("cross", "cross_truth")
+    # Protocols in which systems that can be are also fine-tuned on each person's source pictures: seconds a person.
+    finetune: tuple[Literal["self", "cross", "cross_truth", "lsim", "selfvideo", "crossvideo"], ...] = ()
     judge: str = "tools"  # who reads pose, expression and identity
     judges: dict[str, str] = Field(default_factory=dict)  # by metric, where somebody else reads for it
     openface: OpenFaceSettings = OpenFaceSettings()  # for the judge openface
@@ -80,8 +82,8 @@ def evaluate(
     """Score `model`, the folder of `train`, on val and test pairs, and log the figures to the training's MLflow run.
 
     A training that failed gives a record that says so. Where MLflow is away, figures are kept and sent by the next run
-    of the branch. Scenes in `videos` give cross pairs of rendered clips their true picture. `guide` is not read: the
-    judge is independent of the corpus; it stands here because systems may use the guide when they draw.
+    of the branch. Scenes in `videos` give cross pairs of rendered clips their true picture. The judge is independent
+    of `guide`, which is read where a system is fine-tuned with the losses of its training.
     """
     from reenact.atomic import write_json
     from reenact.corpus.corpus import Corpus
@@ -104,7 +106,7 @@ def evaluate(
     pairs, seed = pairs_of(corpus, validated, settings, videos=videos)
     redrawn = Redrawn(corpus, scene_files(corpus, videos))
     judges = judges_of(settings, runtime)
-    scored, drawing, cost = _score(corpus, pairs, model, branch, settings, runtime, judges, redrawn)
+    scored, drawing, cost = _score(corpus, pairs, (model, guide), branch, settings, runtime, judges, redrawn)
     drawing |= judge_facts(scored[branch.name], pairs, corpus, videos, size=int(drawing["image_size"]), judges=judges,
                            default=settings.judge, judge_size=settings.judge_size, most=settings.agreement)  # fmt: skip
     facts = {**drawing, "branch": branch.name, "system": branch.system, "variant": branch.variant,
@@ -169,7 +171,7 @@ def pairs_of(
 def _score(
     corpus: "Corpus",
     pairs: "pd.DataFrame",
-    model: Path,
+    folders: tuple[Path, Path],  # the model's, the guide's
     branch: Branch,
     settings: EvaluateSettings,
     runtime: Runtime,
@@ -178,6 +180,7 @@ def _score(
 ) -> tuple[Mapping[str, list["Scored"]], dict[str, Any], dict[str, Any]]:
     import torch
 
+    from reenact.backbones.features import features_again
     from reenact.evaluation.alarms import mask_verdict, verdicts
     from reenact.evaluation.cost import Timed
     from reenact.evaluation.further_rows import further_rows
@@ -191,13 +194,22 @@ def _score(
 
     torch.set_num_threads(runtime.threads)
     device = device_of(runtime)
+    model, guide = folders
     system, facts = load_system(model, device=device)
+    if settings.finetune and hasattr(system, "finetuned"):
+        system.features = features_again(guide, facts["features"], settings.networks)
     pictures = Pictures(corpus, size=int(facts["size"]), redrawn=redrawn)
     timed: Any = Timed(system)
     shots = settings.shots or own_shots(system)
     how: dict[str, Any] = {"batch": settings.batch, "device": device, "shots": shots}
     more = further_rows(
-        branch.name, system, pictures, **how, retarget=settings.retarget, shot_curve=settings.shot_curve
+        branch.name,
+        system,
+        pictures,
+        **how,
+        retarget=settings.retarget,
+        shot_curve=settings.shot_curve,
+        finetune=settings.finetune,
     )
     rows = rows_of(pictures, [(branch.name, reenacted(timed, pictures, **how)), *more])
     scored = score(rows, pairs, pictures, judges)
