@@ -72,6 +72,18 @@ def test_at_224_px_the_embedding_has_a_side_of_56_and_the_bottleneck_of_14():
     assert sides == [112, 56, 28, 14, 14, 14, 28, 56, 112, 224]
 
 
+@pytest.mark.parametrize("width", [8, 16, 64])
+def test_a_fresh_embedder_already_answers_differently_to_a_dark_and_a_light_picture(width):
+    torch.manual_seed(0)
+    embedder = Embedder(9, width=width, embedding=2 * width).eval()
+    seen = torch.full((1, 2, 9, 16, 16), 0.5)
+    seen[:, 0, :3], seen[:, 1, :3] = 0.3, 0.7
+    with torch.no_grad():
+        e, _ = embedder(seen)
+    difference = (e[:, 0] - e[:, 1]).abs().mean()
+    assert 0.05 < difference < 5  # N(0, 0.02) for every weight gives less than a thousandth
+
+
 @pytest.mark.parametrize(("size", "first", "spade"), [(256, 9, 5), (224, 9, 5), (128, 5, 3), (64, 3, 3), (32, 3, 3)])
 def test_kernels_keep_their_share_of_the_picture(size, first, spade):
     assert (odd_kernel(9, size), odd_kernel(5, size)) == (first, spade)

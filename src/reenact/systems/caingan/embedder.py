@@ -8,7 +8,7 @@ from reenact.nn.residual import ResDown, Stable
 from reenact.nn.spectral import SpectralConv
 
 LEAST = 0.01  # of a responsibility, from the authors' code: eq. 1 never divides by nothing
-DEVIATION, PUBLISHED = 0.02, 64  # of the embedder's first weights, at the width they were chosen for
+GAIN = 2.0  # of the embedder's first weights: its answers to two people then differ by tenths, as what they modulate
 
 
 class Embedder(nn.Module):
@@ -29,7 +29,7 @@ class Embedder(nn.Module):
         )
         self.embedding = nn.Sequential(*(Stable(embedding, embedding) for _ in range(2)))
         self.responsibility = nn.Sequential(*(Stable(embedding, embedding) for _ in range(2)))
-        _draw_weights(self, DEVIATION * math.sqrt(PUBLISHED / width))
+        _draw_weights(self)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """(B, K, C, S, S) in 0..1 -> e (B, K, E, S / 4, S / 4) and r of the same shape, above 0; all in one pass."""
@@ -51,10 +51,10 @@ def combine(e: Tensor, r: Tensor) -> Tensor:
     return (e * r).sum(dim=1) / r.sum(dim=1)
 
 
-def _draw_weights(network: nn.Module, deviation: float) -> None:
-    """N(0, deviation) for every convolution; larger in a narrower network, so that layers answer as strongly."""
+def _draw_weights(network: nn.Module) -> None:
+    """N(0, GAIN^2 / n) for a convolution over n values; those of spectral norm 1 are scaled by that alone."""
     for module in network.modules():
         if isinstance(module, nn.Conv2d):
-            nn.init.normal_(module.weight, std=deviation)
+            nn.init.normal_(module.weight, std=GAIN / math.sqrt(module.weight[0].numel()))
         if isinstance(module, SpectralConv):
             module.settle()
