@@ -15,6 +15,8 @@ from reenact.config import Runtime
 from reenact.errors import BadInput, SettingsError
 from reenact.faces.batch import FaceBatch, Faces
 from reenact.faces.landmark_pictures import landmark_pictures
+from reenact.nn.beside import first_answers, judged, pyramid
+from reenact.nn.multiscale import MultiScale
 from reenact.nn.pix2pixhd import GlobalGenerator, LocalEnhancer, halved
 from reenact.systems.catalogue import SYSTEMS, build_system
 from reenact.systems.store import load_system, save_system
@@ -81,6 +83,17 @@ def test_halving_takes_means_within_the_picture():
     # the corner sees 2 x 2 pixels, the middle 3 x 3
     assert halved(x)[0, 0, 0, 0] == (0 + 1 + 4 + 5) / 4
     assert halved(x)[0, 0, 1, 1] == (5 + 6 + 7 + 9 + 10 + 11 + 13 + 14 + 15) / 9
+
+
+def test_a_critic_beside_given_channels_is_the_ordinary_one():
+    torch.manual_seed(0)
+    critic = MultiScale(15 + 3, width=4, scales=3)
+    given, pictures = torch.randn(2, 15, 64, 64), torch.randn(4, 3, 64, 64)
+    ordinary = critic(torch.cat([given.repeat(2, 1, 1, 1), pictures], dim=1))
+    ours = judged(critic, first_answers(critic, pyramid(given, 3)), pictures)
+    for wanted, found in zip(ordinary, ours, strict=True):
+        for a, b in zip(wanted, found, strict=True):
+            torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-5)
 
 
 # ---- the system
@@ -279,9 +292,9 @@ def test_half_size_is_the_pyramids_and_the_enhancer_draws_twice_that():
     assert not system.enhancer.begun
     whole = system.generate(replace(batch, phase="enhancer"))
     assert system.enhancer.begun
-    torch.testing.assert_close(half.condition, halved(whole.condition))
-    features = system.generator.features(half.condition)
-    torch.testing.assert_close(whole.image, system.enhancer(whole.condition, features))
+    torch.testing.assert_close(half.condition[0], halved(whole.condition[0]))
+    features = system.generator.features(half.condition[0])
+    torch.testing.assert_close(whole.image, system.enhancer(whole.condition[0], features))
     torch.testing.assert_close(whole.target, batch.target.image)
 
 

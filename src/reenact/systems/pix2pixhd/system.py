@@ -20,6 +20,7 @@ from reenact.losses.feature_matching import feature_matching
 from reenact.losses.least_squares import critic_least_squares, generator_least_squares
 from reenact.losses.perceptual import layered
 from reenact.losses.terms import Terms
+from reenact.nn.beside import first_answers, judged, pyramid
 from reenact.nn.modes import frozen
 from reenact.nn.multiscale import MultiScale, scores
 from reenact.nn.pix2pixhd import GlobalGenerator, LocalEnhancer, halved
@@ -35,11 +36,11 @@ HALF_SIZE, ENHANCER, TOGETHER = "half_size", "enhancer", "together"  # phases of
 
 @dataclass(frozen=True, kw_only=True)
 class Drawn:
-    """What the generator made of a batch; while it trains at half size, all three are."""
+    """What the generator made of a batch; while it trains at half size, all are."""
 
     image: Tensor  # (B, 3, S, S)
     target: Tensor  # (B, 3, S, S): what it should have been
-    condition: Tensor  # (B, 6K + 3, S, S): what it was made from
+    condition: tuple[Tensor, ...]  # (B, 6K + 3, S, S): what it was made from, as each of the critic's scales sees it
 
 
 class Pix2PixHD(nn.Module):
@@ -111,21 +112,23 @@ class Pix2PixHD(nn.Module):
         """The target from the sources, at half size in the phase that trains the global generator alone."""
         condition, target = self._condition(batch.sources, batch.target.landmarks), batch.target.image
         if self.enhancer is None:
-            return Drawn(image=self.generator(condition), target=target, condition=condition)
-        if batch.phase == HALF_SIZE:
+            image = self.generator(condition)
+        elif batch.phase == HALF_SIZE:
             condition, target = halved(condition), halved(target)
-            return Drawn(image=self.generator(condition), target=target, condition=condition)
-        self.enhancer.begun.fill_(True)
-        return Drawn(image=self._enhanced(self.enhancer, condition), target=target, condition=condition)
+            image = self.generator(condition)
+        else:
+            self.enhancer.begun.fill_(True)
+            image = self._enhanced(self.enhancer, condition)
+        return Drawn(image=image, target=target, condition=pyramid(condition, self.settings.scales))
 
     def generator_terms(self, batch: FaceBatch, fake: Drawn) -> Terms:
         """L_G = sum over scales of (D - 1)^2 + 10 L_FM + 10 L_VGG."""
-        s, judged = self.settings, _Judged(self, fake)
+        s, seen = self.settings, _Judged(self, fake)
         return Terms(
-            adversarial=(s.weights.adversarial * s.scales, lambda: generator_least_squares(scores(judged.fake))),
+            adversarial=(s.weights.adversarial * s.scales, lambda: generator_least_squares(scores(seen.fake))),
             feature_matching=(
                 s.weights.feature_matching * 4 / (s.layers + 1),
-                lambda: feature_matching(judged.real, judged.fake),
+                lambda: feature_matching(seen.real, seen.fake),
             ),
             perceptual=(s.weights.perceptual, lambda: self._perceptual(fake)),
         )
@@ -135,9 +138,9 @@ class Pix2PixHD(nn.Module):
 
         def both() -> Tensor:
             pictures = torch.cat([fake.target, fake.image.detach()])
-            maps = self.discriminator(torch.cat([fake.condition.repeat(2, 1, 1, 1), pictures], dim=1))
-            real, made = zip(*(scale.chunk(2) for scale in scores(maps)), strict=True)
-            return critic_least_squares(real, made)
+            maps = judged(self.discriminator, first_answers(self.discriminator, fake.condition), pictures)
+            real, drawn = zip(*(scale.chunk(2) for scale in scores(maps)), strict=True)
+            return critic_least_squares(real, drawn)
 
         return Terms(discriminator=(1.0, both))
 
@@ -180,21 +183,23 @@ class Pix2PixHD(nn.Module):
 class _Judged:
     """What the discriminator sees in the drawn picture and in the target, each computed when first asked for."""
 
-    def __init__(self, system: Pix2PixHD, fake: Drawn) -> None:
-        self.system, self.drawn = system, fake
+    def __init__(self, system: Pix2PixHD, drawn: Drawn) -> None:
+        self.critic, self.drawn = system.discriminator, drawn
 
     @cached_property
     def fake(self) -> Maps:
-        return self._maps(self.drawn.image)
+        with frozen(self.critic):
+            return judged(self.critic, self._answers, self.drawn.image)
 
     @cached_property
+    @torch.no_grad()
     def real(self) -> Maps:
-        with torch.no_grad():
-            return self._maps(self.drawn.target)
+        return judged(self.critic, self._answers, self.drawn.target)
 
-    def _maps(self, image: Tensor) -> Maps:
-        with frozen(self.system.discriminator) as discriminator:
-            return discriminator(torch.cat([self.drawn.condition, image], dim=1))
+    @cached_property
+    @torch.no_grad()
+    def _answers(self) -> list[Tensor]:
+        return first_answers(self.critic, self.drawn.condition)
 
 
 def doubled(x: Tensor) -> Tensor:
