@@ -23,7 +23,12 @@ TINY: dict[str, dict[str, Any]] = {
         "review_clips": 2,
     },
     "train_guide": {"size": 32, "width": 2, "samples": 64, "batch": 16, "embedding": 8, "validate_frames": 16},
-    "systems": {"cgan": {"width": 2, "discriminator_width": 2}},
+    "systems": {
+        "cgan": {"width": 2, "discriminator_width": 2},
+        "caingan": {"sources": 2, "width": 8, "embedding": 8, "discriminator_width": 4},
+        "fewshot_heads": {"sources": 2, "width": 8},
+        "pix2pixhd": {"sources": 2, "width": 4, "halvings": 1, "blocks": 1, "discriminator_width": 4, "layers": 2},
+    },
     "train": {"size": 32, "samples": 40, "batch": 5, "log_every": 10, "validate_every": 20, "validate_pairs": 4},
     "evaluate": {
         "val": {"self_pairs": 2, "cross_pairs": 1, "lsim": 1},
