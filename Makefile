@@ -17,7 +17,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 # Two workers that each compute with all cores wait for each other more than they compute.
 ONE_THREAD := OMP_NUM_THREADS=1
 
-.PHONY: help setup demo run repro test test-all lint bench compile clean
+.PHONY: help setup demo run repro study test test-all lint bench compile clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ run: $(STAMP) ## Run the pipeline on your own videos: make run VIDEOS=folder
 
 repro: $(STAMP) ## The same stages by DVC: runs what has changed
 	$(BIN)/reenact repro
+
+study: $(STAMP) ## A paper's tables, curves and claims (hours; goes on where it was stopped): make study NAME=caingan
+	$(BIN)/reenact study $(NAME)
 
 test: lint ## Lint, types, import rules and all quick tests
 	$(ONE_THREAD) $(BIN)/python -m pytest -n 2 --dist loadgroup -m "not slow"

@@ -11,8 +11,7 @@ from reenact.evaluation.collect import Entry
 from reenact.reports.background import record
 from reenact.studies.done import read_done
 
-_RULES = {"all": "of all validations", "last_third": "of the validations in the last third of the training",
-          "last": "", "": "of all validations"}  # fmt: skip
+_AMONG = {"all": "of all validations", "last_third": "of the validations in the last third of the training"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,16 +39,23 @@ def trained_of(entry: Entry, out: Path) -> Trained | None:
         steps=int(status["steps"]),
         sources=int(entry.record["shots"]) if "shots" in entry.record else None,
         chosen=int(chosen["step"]) if "step" in chosen else None,
-        machine=str(read_done(out, f"train {entry.name}").get("machine", "")),
-        rule=_rule(chosen.get("rule") or {}),
+        machine=_machine(str(read_done(out, f"train {entry.name}").get("machine", "")), status.get("runtime") or {}),
+        rule=_rule(chosen),
     )
 
 
-def _rule(rule: Mapping[str, Any]) -> str:
+def _machine(name: str, runtime: Mapping[str, Any]) -> str:
+    device, threads = runtime.get("device"), runtime.get("threads")
+    on = f"{threads} thread{'' if threads == 1 else 's'}" if device == "cpu" else str(device or "")
+    return ", ".join(filter(None, (name, on)))
+
+
+def _rule(chosen: Mapping[str, Any]) -> str:
+    rule = chosen.get("rule") or {}
     among = str(rule.get("among", ""))
-    if among == "last":
+    if among == "last" or chosen.get("value") is None:
         return "the last weights"
-    return f"the best by {rule.get('metric', 'val_l1')} {_RULES.get(among, among)}"
+    return f"the best by {rule.get('metric')} {_AMONG.get(among, among)}"
 
 
 def corpus_said(out: Path) -> str:

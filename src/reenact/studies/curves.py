@@ -41,11 +41,14 @@ def draw(curve: Curve, own: pd.DataFrame) -> dict[str, bytes]:
     shown = [metric for metric in curve.metrics if own.loc[own["metric"] == metric, "value"].notna().any()]
     if not shown:
         return {}
-    figure = Figure(figsize=(4.3 * len(shown), 3.3), layout="constrained")
+    figure = Figure(figsize=(4.3 * len(shown), 3.5), layout="constrained")
     # Attaches itself; without a canvas the figure would look for a display.
     FigureCanvasAgg(figure)
-    for axes, metric in zip(figure.subplots(1, len(shown), squeeze=False)[0], shown, strict=True):
+    charts = figure.subplots(1, len(shown), squeeze=False)[0]
+    for axes, metric in zip(charts, shown, strict=True):
         _chart(axes, curve, own[own["metric"] == metric], metric)
+    lines, names = charts[0].get_legend_handles_labels()
+    figure.legend(lines, names, loc="outside lower center", ncols=2 * len(shown), fontsize=8, frameon=False)
     return {"png": _saved(figure, "png"), "svg": _saved(figure, "svg", FigureCanvasSVG)}
 
 
@@ -70,7 +73,6 @@ def _chart(axes: "Axes", curve: Curve, own: pd.DataFrame, metric: str) -> None:
     axes.tick_params(labelsize=8)
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(fontsize=7.5, frameon=False)
 
 
 def _saved(figure: "Canvas", kind: str, canvas: type | None = None) -> bytes:

@@ -11,7 +11,7 @@ from reenact.evaluation.further_names import further, shots_name
 from reenact.evaluation.metrics.catalogue import METRICS
 from reenact.evaluation.significance import holm, set_difference
 from reenact.evaluation.summary import REFERENCES, identities_of, paired
-from reenact.studies.settings import split_shots
+from reenact.studies.settings import shots_in, split_name
 
 SURE = 0.05  # of the corrected p
 
@@ -60,8 +60,8 @@ class Figures:
 
     def shots(self, name: str) -> int | None:
         """Source pictures a row was given; None where it has no figures."""
-        row, shots = split_shots(name)
-        return shots or (int(self.entries[row].record.get("shots", 1)) if self._trained(row) else None)
+        row = split_name(name)[0]
+        return shots_in(name) or (int(self.entries[row].record.get("shots", 1)) if self._trained(row) else None)
 
     def figure(self, name: str, metric: str, protocol: str) -> Figure:
         """Of unseen people where there are any."""
@@ -98,7 +98,7 @@ class Figures:
         return paired(mine.loc[both, metric], others.loc[both, metric], people, repeats=self.repeats, seed=self.seed)
 
     def _faces(self, name: str, result: Mapping[str, Any]) -> pd.DataFrame:
-        faces = self.entries[split_shots(name)[0]].faces
+        faces = self.entries[split_name(name)[0]].faces
         wanted = {key: result[key] for key in ("row", "split", "protocol", "identities")}
         return faces[(faces[list(wanted)] == list(wanted.values())).all(axis=1)].set_index("pair")
 
@@ -114,11 +114,11 @@ class Figures:
         """The entry that holds a row, and the row's name in it; a reference is in any."""
         if name in REFERENCES:
             return next((entry for entry in self.entries.values() if entry.status == "trained"), None), name
-        row, shots = split_shots(name)
-        entry = self.entries[row] if self._trained(row) else None
-        if entry is None or shots is None or shots == int(entry.record.get("shots", 1)):
+        row, what = split_name(name)
+        entry, shots = self.entries[row] if self._trained(row) else None, shots_in(name)
+        if entry is None or not what or shots == int(entry.record.get("shots", 1)):
             return entry, row
-        return entry, further(row, shots_name(shots))
+        return entry, further(row, shots_name(shots) if shots else what)
 
     def _trained(self, row: str) -> bool:
         return row in self.entries and self.entries[row].status == "trained"

@@ -7,18 +7,24 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from reenact.config import Settings, nearest
-from reenact.evaluation.further_names import further, shots_name
+from reenact.evaluation.further_names import FINETUNED, RAW, RETARGETED, further, shots_name
 
 Protocol = Literal["self", "cross", "cross_truth", "lsim", "selfvideo", "crossvideo"]
 Changes = dict[str, dict[str, Any]]  # blocks of params.yaml
 ROW_BLOCKS = ("systems", "train", "evaluate")  # what rows may differ in: all stand on the same corpus
-_SHOTS = re.compile(r"(.+) \((\d+) shots?\)")
+_FURTHER = re.compile(rf"(.+) \(((\d+) shots?|{FINETUNED}|{RAW}|{RETARGETED})\)")
 
 
-def split_shots(name: str) -> tuple[str, int | None]:
-    """("caingan-8", 4) of "caingan-8 (4 shots)": a row given another number of source pictures; else (name, None)."""
-    match = _SHOTS.fullmatch(name)
-    return (match[1], int(match[2])) if match else (name, None)
+def split_name(name: str) -> tuple[str, str]:
+    """("caingan-8", "4 shots") of "caingan-8 (4 shots)": a further row of a row's evaluation; else (name, "")."""
+    match = _FURTHER.fullmatch(name)
+    return (match[1], match[2]) if match else (name, "")
+
+
+def shots_in(name: str) -> int | None:
+    """4 of "caingan-8 (4 shots)"; None where the name says no number."""
+    match = _FURTHER.fullmatch(name)
+    return int(match[3]) if match and match[3] else None
 
 
 class Row(Settings):
@@ -135,7 +141,7 @@ class Study(Settings):
     @model_validator(mode="after")
     def _names(self) -> Self:
         for where, name in self._named():
-            if split_shots(name)[0] not in self.rows:
+            if split_name(name)[0] not in self.rows:
                 raise ValueError(f"{where}: there is no row {name}{nearest(name, self.rows)}")
         for name, row in self.rows.items():
             if not re.fullmatch(r"[A-Za-z0-9_.-]+", name):
@@ -160,15 +166,18 @@ class Study(Settings):
 
     def groups(self) -> dict[str, set[str]]:
         """The rows of each table and curve, by its name."""
-        tables = {name: {line.row for line in table.rows if line.row} for name, table in self.tables.items()}
+        tables = {
+            name: {split_name(line.row)[0] for line in table.rows if line.row} for name, table in self.tables.items()
+        }
         curves = {
-            name: {split_shots(row)[0] for series in curve.series.values() for _, row in series.named()}
+            name: {split_name(row)[0] for series in curve.series.values() for _, row in series.named()}
             for name, curve in self.curves.items()
         }
         return {**tables, **curves}
 
     def title_of(self, name: str) -> str:
-        """What a row, or one with other shots, is called in tables and sentences."""
-        row, shots = split_shots(name)
-        title = self.rows[row].title or row
-        return title if shots is None else f"{title}, {shots} source picture{'s' if shots > 1 else ''}"
+        """What a row, or a further one of its evaluation, is called in tables and sentences."""
+        row, what = split_name(name)
+        shots, title = shots_in(name), self.rows[row].title or row
+        what = f"{shots} source picture{'s' if shots > 1 else ''}" if shots else what
+        return f"{title}, {what}" if what else title

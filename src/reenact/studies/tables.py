@@ -11,7 +11,7 @@ from reenact.evaluation.metrics.catalogue import METRICS
 from reenact.evaluation.metrics.metric import Metric
 from reenact.evaluation.summary import COPY_SOURCE, GROUND_TRUTH
 from reenact.studies.figures import Difference, Figure, Figures
-from reenact.studies.settings import Study, Table
+from reenact.studies.settings import Study, Table, split_name
 
 _ARROWS = {"lower": "↓", "higher": "↑"}
 _TEX_ARROWS = {"lower": r"$\downarrow$", "higher": r"$\uparrow$"}
@@ -74,11 +74,12 @@ def _filled(name: str, table: Table, study: Study, figures: Figures, statuses: M
         if not said.row:
             lines.append(Line(row="", title=said.title, kind="published", published=said.published))
             continue
-        against = study.rows[said.row].against
-        own = {m.id: figures.figure(said.row, m.id, table.protocol) for m in metrics} if not statuses[said.row] else {}
+        row = split_name(said.row)[0]
+        against = study.rows[row].against
+        own = {m.id: figures.figure(said.row, m.id, table.protocol) for m in metrics} if not statuses[row] else {}
         tests = figures.differences(said.row, against, table.metrics, table.protocol) if against and own else []
         lines.append(
-            Line(row=said.row, title=said.title or study.title_of(said.row), kind="row", status=statuses[said.row],
+            Line(row=said.row, title=said.title or study.title_of(said.row), kind="row", status=statuses[row],
                  shots=figures.shots(said.row), figures=own, versus={one.metric: one for one in tests},
                  against=study.title_of(against) if against else "", published=said.published)
         )  # fmt: skip
