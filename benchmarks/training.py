@@ -1,11 +1,13 @@
-"""Training samples per second of one core: our loop beside the same step written out in plain PyTorch.
+"""Training samples per second of one core: our loop beside the same step in plain PyTorch, and every system in ours.
 
-    python benchmarks/training.py [--steps 20] [--out FILE.json]
+    python benchmarks/training.py [--steps 20] [--systems NAME ...] [--out FILE.json]
 
-Both train `cgan` in its variant `full` at 64 px on batches of 10 triplets, with the widths of the profiles `demo` and
-`paper` and an untrained guide of the demo's width. The plain loop has its batch in memory and does what PyTorch's
-documentation shows: two Adam optimisers, `backward`, `step`. Ours also reads batches, logs and watches for what is not
-finite. Validation and pictures are left out of both. Processor time.
+The first two rows train `cgan` in its variant `full` at 64 px on batches of 10 triplets, with the widths of the
+profiles `demo` and `paper` and an untrained guide of the demo's width. The plain loop has its batch in memory and
+does what PyTorch's documentation shows: two Adam optimisers, `backward`, `step`. Ours also reads batches, logs and
+watches for what is not finite. Validation and pictures are left out of both. Then every system as params.yaml has it,
+in our loop; those of several source pictures with K = 1 and K = 8. A sample is one target with its sources, whether
+or not the generator takes a step on it. Processor time.
 """
 
 import argparse
@@ -19,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import yaml
 
 from reenact.backbones.features import GuideFeatures
 from reenact.backbones.reader import Reader
@@ -27,7 +30,7 @@ from reenact.corpus.sampling import Sampler
 from reenact.corpus.splits import Part
 from reenact.faces.batch import FaceBatch
 from reenact.process import keep_freed_memory
-from reenact.systems.catalogue import build_system
+from reenact.systems.catalogue import SYSTEMS, build_system
 from reenact.training.checkpoints import open_checkpoints
 from reenact.training.device import make_fabric
 from reenact.training.loop import Training
@@ -38,20 +41,26 @@ BATCH, SIZE = 10, 64
 WIDTHS = {"demo": {"width": 16, "discriminator_width": 16}, "paper": {"width": 64, "discriminator_width": 32}}
 
 
-def system_of(settings: dict[str, Any]) -> Any:
-    """A fresh cgan with a fresh guide."""
+SHOTS = (1, 8)
+PARAMS = Path(__file__).parent.parent / "params.yaml"
+
+
+def system_of(settings: dict[str, Any], name: str = "cgan") -> Any:
+    """A fresh system with a fresh guide."""
+    from loader import CLIPS
+
     torch.manual_seed(0)
     guide = GuideFeatures(Reader(width=8), sha256="", scales=(1.0,) * 7)
-    return build_system("cgan", "full", settings, size=SIZE, features=guide)
+    return build_system(name, "full", settings, size=SIZE, features=guide, clips=CLIPS)
 
 
-def sampler_of(root: Path) -> Sampler:
-    """Triplets of the loader benchmark's clips."""
+def sampler_of(root: Path, *, sources: int = 1) -> Sampler:
+    """Sources, target and third frame of the loader benchmark's clips."""
     from loader import CLIPS, FRAMES, pictures, write_corpus
 
     corpus = write_corpus(root, pictures(SIZE), "raw")
     parts = [Part(clip=f"c{i}", identity=f"c{i}", start=0, stop=FRAMES) for i in range(CLIPS)]
-    return Sampler(corpus, parts, size=SIZE, seed=0, third=True)
+    return Sampler(corpus, parts, size=SIZE, seed=0, sources=sources, third=True)
 
 
 def plain_loop(system: Any, batch: FaceBatch, steps: int) -> None:
@@ -74,12 +83,13 @@ def plain_loop(system: Any, batch: FaceBatch, steps: int) -> None:
 
 def our_loop(system: Any, sampler: Sampler, steps: int, folder: Path) -> None:
     """`training.loop.Training` without validation."""
+    branch = f"{system.name}-full-0"
     settings = LoopSettings(samples=steps * BATCH, batch=BATCH, validate_pairs=0, probes=0, log_every=200)
     checkpoints = CheckpointSettings(uri=str(folder), every_seconds=0.0)
     Training(
-        system=system, branch="cgan-full-0", seed=0, settings=settings, sampler=lambda phase: sampler,
+        system=system, branch=branch, seed=0, settings=settings, sampler=lambda phase: sampler,
         fabric=make_fabric(Runtime(threads=1, device="cpu")), tracker=NullTracker(),
-        checkpoints=open_checkpoints(checkpoints, branch="cgan-full-0", key="0" * 64),
+        checkpoints=open_checkpoints(checkpoints, branch=branch, key="0" * 64),
     ).run()  # fmt: skip
 
 
@@ -104,10 +114,39 @@ def measure(profile: str, steps: int) -> dict[str, Any]:
     return {"profile": profile, "size": SIZE, "samples": steps * BATCH, **{k: round(v, 2) for k, v in speeds.items()}}
 
 
+def measure_system(name: str, settings: dict[str, Any], steps: int) -> dict[str, Any]:
+    """Our loop alone, after two steps to warm up: one with the generator's, one without where it takes every second."""
+    shots = int(settings.get("sources", 1))
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        sampler = sampler_of(root, sources=shots)
+        our_loop(system_of(settings, name), sampler, 2, root / "warm")
+        system = system_of(settings, name)
+        own = seconds_of(lambda: our_loop(system, sampler, steps, root / "checkpoints"))
+    return {
+        "system": name,
+        "sources": shots,
+        "size": SIZE,
+        "samples": steps * BATCH,
+        "ours": round(steps * BATCH / own, 2),
+    }
+
+
+def systems_as_set() -> list[tuple[str, dict[str, Any]]]:
+    """Every system's block of params.yaml, with each K where it takes several sources."""
+    blocks = yaml.safe_load(PARAMS.read_text())["systems"]
+    return [
+        (name, {**block, **({"sources": shots} if shots else {})})
+        for name, block in blocks.items() if name in SYSTEMS
+        for shots in (SHOTS if "sources" in block else (0,))
+    ]  # fmt: skip
+
+
 def main() -> None:
     """Measure, print a table, write JSON where asked."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--steps", type=int, default=20, help="of the demo's widths; a quarter of them of the paper's")
+    parser.add_argument("--systems", nargs="*", help="of the second table; all without")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -116,9 +155,16 @@ def main() -> None:
     print("training samples per second of one core")
     for row in rows:
         print(f"{row['profile']:>6}: {row['ours']:8.2f}  (plain loop {row['plain_loop']:8.2f})")
+    wanted = [(name, block) for name, block in systems_as_set() if not options.systems or name in options.systems]
+    systems = [measure_system(name, block, max(2, options.steps // 5 * 2)) for name, block in wanted]
+    print(f"as params.yaml has them, {SIZE} px")
+    for row in systems:
+        print(f"{row['system']:>14} K = {row['sources']}: {row['ours']:8.2f}")
     machine = {"machine": platform.machine(), "cores": os.cpu_count(), "torch": torch.__version__}
     if options.out:
-        text = json.dumps({"unit": "samples per second", "machine": machine, "rows": rows}, indent=1)
+        text = json.dumps(
+            {"unit": "samples per second", "machine": machine, "rows": rows, "systems": systems}, indent=1
+        )
         options.out.write_text(text + "\n")
 
 

@@ -200,6 +200,23 @@ def test_a_killed_branch_is_a_missing_row_of_a_red_repro_and_a_sick_one_never_a_
 
 
 @pytest.mark.slow
+def test_a_system_of_several_sources_is_the_same_by_both_callers(project: Path, run_folder: Path) -> None:
+    fanout = {"systems": ["caingan"], "variants": ["full"], "seeds": [0]}
+    set_params(project, {"fanout": fanout, "checkpoints": {"uri": "out/checkpoints-dvc-few"}})
+    command = (REENACT, "run", "--name", "few", "-S", "checkpoints.uri=out/checkpoints-few")
+    for each in (("dvc", "repro"), command):
+        done = call(project, *each)
+        assert done.returncode == 0, done.stdout
+    places = (project / "out", run_folder.parent / "few")
+    branches = [place / "branches/caingan-full-0" for place in places]
+    assert len({hash_file(branch / "train/model.safetensors") for branch in branches}) == 1
+    assert len({hash_file(branch / "evaluate/faces.parquet") for branch in branches}) == 1
+    for place in places:
+        assert state_of_rows(place / "comparison")["caingan-full-0"] == "trained"
+        assert json.loads((place / "registered/version.json").read_text())["tags"]["shots"] == "2"
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("caller", ["reenact train", "dvc repro"])
 def test_killed_at_three_random_steps_a_training_ends_in_the_same_weights(
     project: Path, run_folder: Path, caller: str
