@@ -98,3 +98,10 @@ class LocalEnhancer(nn.Module):
 def halved(x: Tensor) -> Tensor:
     """(B, C, H, W) -> (B, C, H / 2, W / 2): means over 3 x 3 pixels within the picture, as the official pyramid's."""
     return F.avg_pool2d(x, 3, stride=2, padding=1, count_include_pad=False)
+
+
+def doubled(x: Tensor) -> Tensor:
+    """(B, C, H, W) -> (B, C, 2H, 2W), linear: undoes `halved`, whose pixel i stands where 2i stood."""
+    H, W = x.shape[-2:]
+    between = F.interpolate(x, size=(2 * H - 1, 2 * W - 1), mode="bilinear", align_corners=True)
+    return F.pad(between, (0, 1, 0, 1), mode="replicate")

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from reenact.backbones.features import Features
@@ -23,7 +22,7 @@ from reenact.losses.terms import Terms
 from reenact.nn.beside import first_answers, judged, pyramid
 from reenact.nn.modes import frozen
 from reenact.nn.multiscale import MultiScale, scores
-from reenact.nn.pix2pixhd import GlobalGenerator, LocalEnhancer, halved
+from reenact.nn.pix2pixhd import GlobalGenerator, LocalEnhancer, doubled, halved
 from reenact.systems.card import Label
 from reenact.systems.pix2pixhd.settings import Pix2PixHDSettings
 from reenact.systems.protocol import Optimiser, Phase
@@ -200,13 +199,6 @@ class _Judged:
     @torch.no_grad()
     def _answers(self) -> list[Tensor]:
         return first_answers(self.critic, self.drawn.condition)
-
-
-def doubled(x: Tensor) -> Tensor:
-    """(B, C, H, W) -> (B, C, 2H, 2W), linear: undoes `halved`, whose pixel i stands where 2i stood."""
-    H, W = x.shape[-2:]
-    between = F.interpolate(x, size=(2 * H - 1, 2 * W - 1), mode="bilinear", align_corners=True)
-    return F.pad(between, (0, 1, 0, 1), mode="replicate")
 
 
 def _check(settings: Pix2PixHDSettings, size: int, width: int, halvings: int) -> None:
