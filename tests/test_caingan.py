@@ -281,6 +281,22 @@ def test_a_range_of_sources_is_drawn_for_each_batch():
         system_settings("caingan", "full", {"sources": 0})
 
 
+@pytest.mark.parametrize("size", [8, 50, 100])
+def test_a_size_that_cannot_be_halved_often_enough_is_refused(size):
+    with pytest.raises(SettingsError, match=rf"{size} px.*train\.size"):
+        build_system("caingan", "full", {}, size=size, features=None)
+
+
+@pytest.mark.parametrize("size", [16, 48, 128])
+def test_other_sizes_are_drawn_and_judged(size):
+    system = build_system("caingan", "full", {**SMALL, "sources": 1}, size=size, features=None)
+    faces = lambda *shape: Faces(image=torch.rand(*shape, 3, size, size), landmarks=torch.rand(*shape, 68, 2))  # noqa: E731
+    batch = FaceBatch(sources=faces(1, 1), target=faces(1))
+    fake = system.generate(batch)
+    assert fake.image.shape == (1, 3, size, size)
+    assert torch.isfinite(system.discriminator_terms(batch, fake).total()[0])
+
+
 def test_reenact_never_reads_the_driving_image():
     system, batch = small().eval(), some_batch()
     poisoned = Faces(image=torch.full_like(batch.target.image, math.nan), landmarks=batch.target.landmarks)

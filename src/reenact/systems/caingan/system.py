@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from reenact.backbones.features import Features
+from reenact.errors import SettingsError
 from reenact.faces.batch import FaceBatch, Faces
 from reenact.faces.landmark_pictures import landmark_pictures
 from reenact.losses.feature_matching import feature_matching
@@ -27,6 +28,7 @@ from reenact.systems.protocol import Optimiser, Phase
 from reenact.systems.watched import Rival
 from reenact.systems.width import halvings_for, width_for
 
+SMALLEST = 16  # px, side of a picture of which the critics' layers still see more than one value
 MOST_SOURCES = 64  # any number works; this is where asking for more is surely a mistake
 
 
@@ -53,6 +55,7 @@ class Caingan(nn.Module):
         super().__init__()
         self.settings, self.size = settings, size
         self.features = features
+        _check(size)
         width = settings.width or width_for(size)
         embedding = settings.embedding or 2 * width
         critic_width = settings.discriminator_width or width_for(size)
@@ -192,6 +195,16 @@ class _Judged:
         seen = self.critic(torch.cat([_unit(pictures), self.beside.repeat(2, 1, 1, 1)], dim=1))
         halves = [each.chunk(2) for each in scores(seen)]
         return [real for real, _ in halves], [fake for _, fake in halves]
+
+
+def _check(size: int) -> None:
+    """Whether the pictures' side can be halved as often as embedder and generator do."""
+    step = 2 ** max(2, halvings_for(size))
+    if size % step or size < SMALLEST:
+        wanted = f"a multiple of {step}, {SMALLEST} at least"
+        raise SettingsError(
+            f"caingan: pictures of {size} px can't be halved as often as it does: make train.size {wanted}."
+        )
 
 
 def _unit(picture: Tensor) -> Tensor:
