@@ -14,6 +14,7 @@ from evaluation_corpus import fake_judges, write_corpus
 from reenact.corpus.corpus import Corpus
 from reenact.corpus.splits import read_parts
 from reenact.corpus.tables import read_table, write_table
+from reenact.errors import SettingsError
 from reenact.evaluation.bands import bands
 from reenact.evaluation.collect import Entry, collect
 from reenact.evaluation.further_names import is_beside, landmark_rows, renamed, rows_beside, shot_rows
@@ -141,6 +142,13 @@ def test_systems_that_take_their_own_k_only_have_no_curve(corpus):
     system.exact_sources = True
     assert shot_rows("ours", scored_rows(corpus, system, shot_curve=(1, 2), retarget=())["row"].unique()) == {}
     assert set(system.given) == {1}
+
+
+def test_an_evaluation_with_another_k_than_a_systems_only_one_is_refused(tmp_path, monkeypatch):
+    system = Mean()
+    system.exact_sources, system.shots = True, 3
+    with pytest.raises(SettingsError, match=r"evaluate\.shots: cgan-full-0 draws from 3 .* got 4\. Set it to 0"):
+        scored_branch(tmp_path, monkeypatch, "cgan-full-0", system=system, shots=4)
 
 
 def test_rows_of_other_numbers_of_sources_stand_in_one_table_that_says_so(tmp_path, monkeypatch):

@@ -181,6 +181,7 @@ def _score(
     import torch
 
     from reenact.backbones.features import features_again
+    from reenact.errors import SettingsError
     from reenact.evaluation.alarms import mask_verdict, verdicts
     from reenact.evaluation.cost import Timed
     from reenact.evaluation.further_rows import further_rows
@@ -188,7 +189,7 @@ def _score(
     from reenact.evaluation.pictures import Pictures
     from reenact.evaluation.rows import reenacted, rows_of
     from reenact.evaluation.scoring import score
-    from reenact.systems.protocol import own_shots
+    from reenact.systems.protocol import exact_sources, own_shots
     from reenact.systems.store import load_system
     from reenact.training.device import device_of
 
@@ -201,6 +202,11 @@ def _score(
     pictures = Pictures(corpus, size=int(facts["size"]), redrawn=redrawn)
     timed: Any = Timed(system)
     shots = settings.shots or own_shots(system)
+    if exact_sources(system) and shots != own_shots(system):
+        raise SettingsError(
+            f"evaluate.shots: {branch.name} draws from {own_shots(system)} source pictures and no other number, got "
+            f"{shots}. Set it to 0: each system is then given as many as it was trained with."
+        )
     how: dict[str, Any] = {"batch": settings.batch, "device": device, "shots": shots}
     more = further_rows(
         branch.name,

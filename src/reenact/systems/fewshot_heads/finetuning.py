@@ -20,6 +20,7 @@ from reenact.systems.card import Label
 from reenact.systems.fewshot_heads.discriminator import ProjectionDiscriminator
 from reenact.systems.fewshot_heads.generator import Generator
 from reenact.systems.fewshot_heads.losses import Seen, content, maps_apart
+from reenact.systems.given import check_sources
 
 if TYPE_CHECKING:
     from reenact.systems.fewshot_heads.system import FewshotHeads
@@ -116,6 +117,7 @@ def _shots(system: "FewshotHeads", sources: Faces) -> tuple[Shots, Tensor]:
     """The pictures, and the mean of their embeddings (1, channels)."""
     image, landmarks = sources.image.clone(), sources.landmarks.clone()
     one = Faces(image=image.flatten(0, -4)[None], landmarks=landmarks.flatten(0, -3)[None])
+    check_sources(one, size=system.size)
     with torch.no_grad():
         return Shots(image=one.image[0], drawing=system.drawing(one)[0]), system.embeddings(one).mean(dim=1)
 
