@@ -65,6 +65,7 @@ SAID = {
             "series": {
                 "own rows": {"points": {1: "one", 8: "many"}},
                 "one row": {"row": "many", "shots": [2, 8]},
+                "fitted": {"points": {8: "many (fine-tuned)"}},
             },
         }
     },
@@ -82,7 +83,8 @@ def changed(**changes):
         ({"claim": []}, 'mine.yaml.claim: unknown setting; did you mean "claims"?'),
         ({"claims": [{**SAID["claims"][0], "than": ["onee"]}]}, 'no row onee; did you mean "one"?'),
         ({"rows": {**SAID["rows"], "two": {"system": "cgan", "set": {"render_clips": {}}}}}, "rows differ in systems"),
-        ({"rows": {**SAID["rows"], "two/three": {"system": "cgan"}}}, "a row's name is a folder's"),
+        ({"rows": {**SAID["rows"], "two/three": {"system": "cgan"}}}, "names are those of files"),
+        ({"curves": {"first": SAID["curves"]["shots"]}}, "first is both a table and a curve"),
         ({"tables": {"first": {**SAID["tables"]["first"], "published": None}}}, "no column SSIM"),
         ({"curves": {"c": {**SAID["curves"]["shots"], "series": {"s": {"shots": [1]}}}}}, "a row and its shots"),
     ],
@@ -198,7 +200,7 @@ def entry(name, shots, quality, seed=0, further=()):
 
 @pytest.fixture
 def figures():
-    found = [entry("one", 1, 0.5), entry("many", 8, 0.6, seed=1, further=["many (2 shots)"])]
+    found = [entry("one", 1, 0.5), entry("many", 8, 0.6, seed=1, further=["many (2 shots)", "many (fine-tuned)"])]
     return Figures(entries={e.name: e for e in found}, repeats=50)
 
 
@@ -264,6 +266,7 @@ def test_curves_take_rows_of_their_own_and_one_row_with_more_and_more_sources(fi
     table = points(study, figures).set_index(["series", "x"])
     assert table.loc["own rows", "value"].round(1).to_dict() == {1.0: 0.5, 8.0: 0.6}
     assert table.loc["one row", "value"].round(1).to_dict() == {2.0: 0.7, 8.0: 0.6}  # 8 is its own number
+    assert table.loc["fitted", "value"].round(1).to_dict() == {8.0: 0.7}
     assert (table["low"] < table["value"]).all()
     charts = draw(study.curves["shots"], points(study, figures))
     assert charts["svg"].startswith(b"<?xml")

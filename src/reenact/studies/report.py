@@ -63,8 +63,8 @@ def make_results(planned: Planned, out: Path) -> Results:
     tables = fill(study, figures, statuses)
     trained = {e.name: found for e in entries if (found := trained_of(e, out))}
     captions = {
-        filled.name: caption([e for e in entries if e.name in {line.row for line in filled.lines}], trained, out,
-                             minutes=float(getattr(train, "minutes", 0.0)))
+        filled.name: caption([e for e in entries if e.name in study.groups()[filled.name]], trained, out,
+                             minutes=float(train.minutes))
         for filled in tables
     }  # fmt: skip
     table = points(study, figures)

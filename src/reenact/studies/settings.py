@@ -143,9 +143,13 @@ class Study(Settings):
         for where, name in self._named():
             if split_name(name)[0] not in self.rows:
                 raise ValueError(f"{where}: there is no row {name}{nearest(name, self.rows)}")
+        for block in ("rows", "tables", "curves"):
+            for name in getattr(self, block):
+                if not re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*", name):
+                    raise ValueError(f"{block}.{name}: names are those of files: letters, digits, - _ . only")
+        if both := sorted(self.tables.keys() & self.curves.keys()):
+            raise ValueError(f"{both[0]} is both a table and a curve: give one of them another name")
         for name, row in self.rows.items():
-            if not re.fullmatch(r"[A-Za-z0-9_.-]+", name):
-                raise ValueError(f"rows.{name}: a row's name is a folder's: letters, digits, - _ . only")
             for block in row.set:
                 if block not in ROW_BLOCKS:
                     raise ValueError(f"rows.{name}.set.{block}: rows differ in {', '.join(ROW_BLOCKS)} only")
@@ -166,14 +170,12 @@ class Study(Settings):
 
     def groups(self) -> dict[str, set[str]]:
         """The rows of each table and curve, by its name."""
-        tables = {
-            name: {split_name(line.row)[0] for line in table.rows if line.row} for name, table in self.tables.items()
-        }
-        curves = {
-            name: {split_name(row)[0] for series in curve.series.values() for _, row in series.named()}
+        named = {name: [line.row for line in table.rows if line.row] for name, table in self.tables.items()}
+        named |= {
+            name: [row for series in curve.series.values() for _, row in series.named()]
             for name, curve in self.curves.items()
         }
-        return {**tables, **curves}
+        return {group: {split_name(row)[0] for row in rows} for group, rows in named.items()}
 
     def title_of(self, name: str) -> str:
         """What a row, or a further one of its evaluation, is called in tables and sentences."""
