@@ -10,6 +10,7 @@ from reenact.nn.self_attention import SelfAttention
 
 WIDTHS = (1, 2, 4, 8, 8, 8)  # of the layers, in widths of the first; 256 px become 4
 PUBLISHED = len(WIDTHS)  # halvings at 224 px, with a frame, and 256
+GAIN = 32.0  # of the vectors: about as large as the critic's vectors of clips before the first step
 ATTENTION = 3  # halvings before self-attention: an eighth of the picture's side
 
 
@@ -47,10 +48,13 @@ class Embedder(nn.Module):
         super().__init__()
         self.trunk = Trunk(width=width, halvings=halvings)
         self.channels = self.trunk.channels
+        for name, weight in self.named_parameters():
+            if name.endswith("bias"):
+                nn.init.zeros_(weight)  # what is the same for all people would drown what is not
 
     def forward(self, image: Tensor, drawing: Tensor) -> Tensor:
         """Two (B, 3, S, S) in [-1, 1] -> (B, channels): the largest value of each channel, as in the port."""
-        return F.leaky_relu(self.trunk(image, drawing)[-1].amax(dim=(2, 3)), SLOPE)
+        return GAIN * F.leaky_relu(self.trunk(image, drawing)[-1].amax(dim=(2, 3)), SLOPE)
 
 
 def unsigned(x: Tensor, multiple: int) -> Tensor:

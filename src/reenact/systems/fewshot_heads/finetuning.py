@@ -73,11 +73,10 @@ class Person(nn.Module):
 class Finetuned:
     """A system of one person: it draws that one whatever sources it is given."""
 
-    def __init__(self, system: "FewshotHeads", person: Person, losses: tuple[float, ...]) -> None:
+    def __init__(self, system: "FewshotHeads", person: Person) -> None:
         self.name, self.settings, self.size = system.name, system.settings, system.size
         self.labels: tuple[Label, ...] = system.labels
         self.person = person
-        self.losses = losses  # the generator's, a mean for each epoch
 
     def reenact(self, sources: Faces, driving: Faces) -> Tensor:
         """The person with the driving landmarks, (B, 3, S, S) in [-1, 1]; the sources are not looked at."""
@@ -105,12 +104,11 @@ def finetuned(system: "FewshotHeads", sources: Faces) -> Finetuned:
             for weights, rate in zip(_learning(person), rates, strict=True)
         )
         order = torch.Generator().manual_seed(SEED)
-        losses = []
         for _ in range(settings.epochs):
             batches = torch.randperm(len(shots.image), generator=order).split(settings.batch)
-            seen = [_step(system, person, shots[index.to(embedding.device)], drawer, critic) for index in batches]
-            losses.append(torch.stack(seen).mean())
-        return Finetuned(system, person.eval(), tuple(torch.stack(losses).tolist()))
+            for index in batches:
+                _step(system, person, shots[index.to(embedding.device)], drawer, critic)
+        return Finetuned(system, person.eval())
 
 
 def _shots(system: "FewshotHeads", sources: Faces) -> tuple[Shots, Tensor]:
@@ -131,7 +129,7 @@ def _learning(person: Person) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
 
 def _step(
     system: "FewshotHeads", person: Person, shots: Shots, drawer: torch.optim.Optimizer, critic: torch.optim.Optimizer
-) -> Tensor:
+) -> None:
     fake = person.draw(shots.drawing)
     loss, _ = person.generator_terms(system, shots, fake).total()
     _descend(drawer, loss)
@@ -139,7 +137,6 @@ def _step(
     if weights.adversarial or weights.feature_matching:
         for _ in range(system.settings.discriminator_steps):
             _descend(critic, person.critic_loss(shots, fake))
-    return loss.detach()
 
 
 def _descend(optimiser: torch.optim.Optimizer, loss: Tensor) -> None:

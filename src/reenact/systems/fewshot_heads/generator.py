@@ -1,5 +1,6 @@
 """Draws a landmark picture as a person: the person comes in through the styles of AdaIN alone."""
 
+import math
 from itertools import pairwise
 
 import torch
@@ -13,6 +14,7 @@ from reenact.systems.fewshot_heads.embedder import unsigned
 
 PUBLISHED = 4  # halvings at 224 and 256 px
 RESIDUAL = 5
+DEVIATION, PUBLISHED_EMBEDDING = 0.02, 512  # of P's first numbers, at this length of the vectors
 DOWN_ATTENTION, UP_ATTENTION = 3, 2  # where the side is an eighth, and a quarter of the picture's
 
 
@@ -37,7 +39,9 @@ class Generator(nn.Module):
         self.up_attention = SelfAttention(rising[self.up_attention_after])
         self.last = nn.Conv2d(outer, 3, 3, padding=1)
         self.rows = [*(block.rows for block in (*self.residual, *self.ups)), 2 * outer]  # of P, by block
-        self.projection = nn.Parameter(0.02 * torch.randn(sum(self.rows), embedding))
+        # as strong an answer to a shorter vector
+        deviation = DEVIATION * math.sqrt(PUBLISHED_EMBEDDING / embedding)
+        self.projection = nn.Parameter(deviation * torch.randn(sum(self.rows), embedding))
 
     def styles(self, embedding: Tensor) -> Tensor:
         """psi = P e: (B, embedding) -> (B, rows of P), what styles every AdaIN."""
