@@ -359,7 +359,9 @@ def test_a_small_study_from_end_to_end(tiny):
     assert not re.search(r"(src|href)=.?http", page)
     assert (out / "curves" / "shots.svg").exists()
 
+    assert "other settings" not in text
     last = plan(planned.file, params=PARAMS, overrides=["evaluate.bootstrap=10"])
     called.clear()
+    assert "other settings or code than those of now: one, many" in make_results(last, out).captions["first"][-1]
     run_study(last, out, ["one"], runner=runner)
     assert called == ["evaluate one"]

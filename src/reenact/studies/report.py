@@ -14,7 +14,7 @@ from reenact.evaluation.collect import Entry, comparable, entry_of
 from reenact.studies.caption import Trained, caption, trained_of
 from reenact.studies.claims import Told, tell
 from reenact.studies.curves import draw, points
-from reenact.studies.done import row_folder
+from reenact.studies.done import ROW, is_done, keys_of, row_folder
 from reenact.studies.figures import Figures
 from reenact.studies.outlook import changes
 from reenact.studies.reading import Planned
@@ -62,15 +62,23 @@ def make_results(planned: Planned, out: Path) -> Results:
     statuses = {e.name: "" if e.status == "trained" else f"{e.status}: {e.reason}" for e in entries}
     tables = fill(study, figures, statuses)
     trained = {e.name: found for e in entries if (found := trained_of(e, out))}
-    captions = {
-        filled.name: caption([e for e in entries if e.name in study.groups()[filled.name]], trained, out,
-                             minutes=float(train.minutes))
-        for filled in tables
-    }  # fmt: skip
+    stale = _stale(planned, out, list(trained))
+    captions: dict[str, list[str]] = {}
+    for filled in tables:
+        own = [entry for entry in entries if entry.name in study.groups()[filled.name]]
+        captions[filled.name] = caption(own, trained, out, minutes=float(train.minutes))
+        if old := [entry.name for entry in own if entry.name in stale]:
+            captions[filled.name].append(f"made under other settings or code than those of now: {', '.join(old)}")
     table = points(study, figures)
     charts = {name: draw(curve, table[table["curve"] == name]) for name, curve in study.curves.items()}
     return Results(study=study, entries=entries, trained=trained, tables=tables, captions=captions, points=table,
                    charts=charts, claims=tell(study, figures))  # fmt: skip
+
+
+def _stale(planned: Planned, out: Path, rows: Sequence[str]) -> set[str]:
+    """Rows that a run would do again: what stands in their folders is of other settings, code or corpus."""
+    keys = keys_of(planned, out)
+    return {row for row in rows for stage in ROW if not is_done(out, f"{stage} {row}", keys[f"{stage} {row}"])}
 
 
 def write_results(out: Path, results: Results) -> None:
