@@ -1,4 +1,5 @@
 import itertools
+import time
 from types import SimpleNamespace
 
 import numpy as np
@@ -291,6 +292,15 @@ def test_the_clock_goes_on_where_a_training_was_interrupted(setup, clock):
     state = setup.training(system, checkpoints="stop", samples=4000, minutes=10 / 60).run()
     assert state.step == expected.step == 10
     assert torch.equal(weights(system), weights(whole))
+
+
+def test_processes_go_by_the_first_ones_clock_where_it_ends_the_training(setup, fabric, monkeypatch):
+    monkeypatch.setattr(type(fabric), "world_size", property(lambda self: 2))
+    monkeypatch.setattr(fabric, "broadcast", lambda seconds: 7.0)
+    for minutes, expected in ((1.0, 7.0), (0.0, 0.0)):
+        training = setup.training(Tiny(), minutes=minutes)
+        training._start = time.monotonic()
+        assert training._clock() == pytest.approx(expected, abs=1.0)
 
 
 def test_last_third_and_warm_up_go_by_the_clock_where_there_is_one():
