@@ -95,8 +95,9 @@ def test_a_system_of_several_sources_trains_is_scored_registered_and_drawn_from(
     monkeypatch.setattr(judges, "JUDGES", {"tools": lambda _: fake_judge()})
     counts = PairSettings(sources=1, self_pairs=2, cross_pairs=1, lsim=1, sequences=0)
     settings = EvaluateSettings(
-        val=counts, test=counts, bootstrap=20, samples=2, judge_size=64, retarget=(), cache="", shot_curve=(1, SHOTS)
-    )
+        val=counts, test=counts, bootstrap=20, samples=2, judge_size=64, retarget=(), cache="", shot_curve=(1, SHOTS),
+        finetune=("cross",),
+    )  # fmt: skip
     folders = {kind: root / kind for kind in KINDS}
     evaluate(**folders, guide=root / "guide", model=model, out=scored, branch=branch, settings=settings,
              tracking=tracking, runtime=Runtime(threads=1, device="cpu"))  # fmt: skip
@@ -105,10 +106,14 @@ def test_a_system_of_several_sources_trains_is_scored_registered_and_drawn_from(
     rows = set(read_table(scored / "faces.parquet", kind="scores")["row"])
     system, _ = load_system(model)
     assert (f"{branch.name} (1 shot)" in rows) != exact_sources(system)
+    assert (f"{branch.name} (fine-tuned)" in rows) == hasattr(system, "finetuned")
 
     choose = {"metric": "mse", "judged": 0.0}
     compare(branches=place, out=root / name / "comparison", expected=[branch],
             settings=CompareSettings.parse({"choose": choose, "bootstrap": 20}, where="compare"))  # fmt: skip
+    table = read_table(root / name / "comparison" / "table.parquet", kind="comparison").set_index("row")
+    if hasattr(system, "finetuned"):
+        assert np.isfinite(table.loc[f"{branch.name} (fine-tuned)", "cross_pose_angle"])
     register(comparison=root / name / "comparison", branches=place, out=root / name / "registered",
              settings=RegisterSettings(), tracking=tracking, registry=RegistrySettings(model=name))  # fmt: skip
     version = json.loads((root / name / "registered" / "version.json").read_text())

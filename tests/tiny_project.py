@@ -26,7 +26,7 @@ TINY: dict[str, dict[str, Any]] = {
     "systems": {
         "cgan": {"width": 2, "discriminator_width": 2},
         "caingan": {"sources": 2, "width": 8, "embedding": 8, "discriminator_width": 4},
-        "fewshot_heads": {"sources": 2, "width": 8},
+        "fewshot_heads": {"sources": 2, "width": 8, "finetune": {"epochs": 2}},
         "pix2pixhd": {"sources": 2, "width": 4, "halvings": 1, "blocks": 1, "discriminator_width": 4, "layers": 2},
     },
     "train": {"size": 32, "samples": 40, "batch": 5, "log_every": 10, "validate_every": 20, "validate_pairs": 4},
