@@ -27,6 +27,7 @@ from reenact.tracking.registry import RegistrySettings
 from tiny_project import TINY
 from training_drill import KINDS, make_guide, train_branch
 
+pytestmark = pytest.mark.xdist_group("few_shot")  # the guide and MLflow's database take as long as a system
 SEVERAL = [name for name, card in SYSTEMS.items() if "sources" in card.settings.model_fields]
 SHOTS, SIZE = 3, 32
 
