@@ -3,6 +3,7 @@
 import json
 import re
 from contextlib import nullcontext
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -19,7 +20,8 @@ from reenact.evaluation.significance import set_difference
 from reenact.evaluation.statistics import leave_one_out
 from reenact.evaluation.summary import summarise
 from reenact.steps import run_step
-from reenact.studies.claims import tell, verdict
+from reenact.studies.caption import Trained, caption
+from reenact.studies.claims import Comparison, Told, tell, verdict
 from reenact.studies.curves import draw, points
 from reenact.studies.done import CORPUS
 from reenact.studies.figures import Difference, Figures
@@ -243,11 +245,32 @@ def test_the_same_table_for_programs_and_for_papers(filled, tmp_path):
 def test_a_claim_is_told_from_the_data(figures):
     (told,) = tell(changed(), figures)
     assert told.verdict == "holds"
-    one = next(each for each in told.differences if each.metric == "ssim")
+    (found,) = told.comparisons
+    one = next(each for each in found.differences if each.metric == "ssim")
     assert one.low < 0.1 < one.high
-    assert "Ours (8) against Ours (1): SSIM +0.1" in told.sentence()
-    turned = changed(claims=[{**SAID["claims"][0], "better": "one", "than": ["many", "lost"]}])
-    assert [told.verdict for told in tell(turned, figures)] == ["does not hold", "not measured"]
+    assert "Ours (8) against Ours (1): SSIM +0.1" in found.sentence()
+    (told,) = tell(changed(claims=[{**SAID["claims"][0], "better": "one", "than": ["many", "lost"]}]), figures)
+    assert [one.verdict for one in told.comparisons] == ["does not hold", "not measured"]
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "told"),
+    [(["holds", "holds"], "holds"), (["holds", "can't be told"], "can't be told"),
+     (["holds", "does not hold"], "does not hold"), (["not measured", "does not hold"], "does not hold"),
+     (["holds", "not measured"], "can't be told"), (["not measured"], "not measured")],
+)  # fmt: skip
+def test_a_claim_against_several_rows_holds_only_against_all_of_them(verdicts, told):
+    said = [Comparison(better="a", than="b", needed=1, differences=(), verdict=one) for one in verdicts]
+    assert Told(says="Better than both.", comparisons=said).verdict == told
+
+
+def test_a_caption_says_what_trainings_were_given_by_their_own_records(tmp_path):
+    one = Trained(minutes=8.0, seconds=481, samples=100, steps=10, sources=1, chosen=9, machine="", rule="")
+    other = replace(one, minutes=2.0, seconds=120, samples=30)
+    rows = [Entry(name=name, branch=None, run=name, status="missing", reason="") for name in "ab"]
+    same = caption(rows, {"a": one, "b": one}, tmp_path)[0]
+    assert same.startswith("every training was given 8 minutes, validation included: they took 8.02 to 8.02 minutes")
+    assert "NOT given the same wall clock (2 minutes, 8 minutes)" in caption(rows, {"a": one, "b": other}, tmp_path)[0]
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,8 @@ _AMONG = {"all": "of all validations", "last_third": "of the validations in the 
 class Trained:
     """What a row's training came to."""
 
-    seconds: float
+    minutes: float  # that it was given; 0: it was ended by samples
+    seconds: float  # that it took
     samples: int
     steps: int
     sources: int | None  # source pictures that it is scored with
@@ -34,6 +35,7 @@ def trained_of(entry: Entry, out: Path) -> Trained | None:
         return None
     chosen = status.get("chosen") or {}
     return Trained(
+        minutes=float(status["train"]["minutes"]),
         seconds=float(status["training_seconds"]),
         samples=int(status["samples"]),
         steps=int(status["steps"]),
@@ -74,10 +76,10 @@ def corpus_said(out: Path) -> str:
     return f"corpus: {clips['identity'].nunique()} identities, {int(clips['count'].sum()):,} frames ({'; '.join(said)})"
 
 
-def caption(entries: Sequence[Entry], trained: Mapping[str, Trained], out: Path, *, minutes: float) -> list[str]:
+def caption(entries: Sequence[Entry], trained: Mapping[str, Trained], out: Path) -> list[str]:
     """Sentences below a table of these entries; `trained` are those of all rows that were."""
     known = [trained[entry.name] for entry in entries if entry.name in trained]
-    said = [_wall_clock(known, minutes), corpus_said(out)]
+    said = [_wall_clock(known), corpus_said(out)]
     first = next((entry for entry in entries if entry.status == "trained"), None)
     if first:
         judge, size = first.record.get("judge") or {}, first.record["image_size"]
@@ -88,11 +90,19 @@ def caption(entries: Sequence[Entry], trained: Mapping[str, Trained], out: Path,
     return [sentence for sentence in said if sentence]
 
 
-def _wall_clock(known: Sequence[Trained], minutes: float) -> str:
+def _wall_clock(known: Sequence[Trained]) -> str:
+    """By what the trainings' own records say they were given, which may be another plan's."""
     if not known:
         return ""
+    minutes = sorted({one.minutes for one in known})
     took, saw = [one.seconds / 60 for one in known], [one.samples for one in known]
-    given = f"every training was given {minutes:g} minutes" if minutes else "trainings were ended by samples, not time"
+    if minutes == [0]:
+        given = "trainings were ended by samples, not time"
+    elif len(minutes) == 1:
+        given = f"every training was given {minutes[0]:g} minutes, validation included"
+    else:
+        each = ", ".join(f"{one:g} minutes" if one else "no clock" for one in minutes)
+        given = f"trainings were NOT given the same wall clock ({each})"
     return f"{given}: they took {min(took):.2f} to {max(took):.2f} minutes and saw {min(saw):,} to {max(saw):,} samples"
 
 

@@ -12,10 +12,9 @@ Verdict = Literal["holds", "does not hold", "can't be told", "not measured"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Told:
-    """A claim against one row, with its verdict."""
+class Comparison:
+    """What a claim says is better, against one row, with its verdict."""
 
-    says: str
     better: str  # titles
     than: str
     needed: int
@@ -35,9 +34,32 @@ class Told:
         return {**vars(self), "differences": [{**vars(one), "better": one.better} for one in self.differences]}
 
 
+@dataclass(frozen=True, kw_only=True)
+class Told:
+    """A claim with its comparisons, one for each row that something is said to be better than."""
+
+    says: str
+    comparisons: Sequence[Comparison]
+
+    @property
+    def verdict(self) -> Verdict:
+        """Of the whole claim: it holds where it holds against every row, and not where it fails against any."""
+        found = {one.verdict for one in self.comparisons}
+        if "does not hold" in found:
+            return "does not hold"
+        return next(iter(found)) if len(found) == 1 else "can't be told"
+
+    def plain(self) -> dict[str, Any]:
+        """As JSON types."""
+        return {"says": self.says, "verdict": self.verdict, "comparisons": [one.plain() for one in self.comparisons]}
+
+
 def tell(study: Study, figures: Figures) -> list[Told]:
-    """Every claim of a study, one verdict per row that something is said to be better than."""
-    return [_told(study, figures, claim, than) for claim in study.claims for than in claim.than]
+    """Every claim of a study."""
+    return [
+        Told(says=claim.says, comparisons=[_compared(study, figures, claim, than) for than in claim.than])
+        for claim in study.claims
+    ]
 
 
 def verdict(differences: Sequence[Difference], needed: int) -> Verdict:
@@ -50,11 +72,11 @@ def verdict(differences: Sequence[Difference], needed: int) -> Verdict:
     return "does not hold" if len(differences) - worse < needed else "can't be told"
 
 
-def _told(study: Study, figures: Figures, claim: Claim, than: str) -> Told:
+def _compared(study: Study, figures: Figures, claim: Claim, than: str) -> Comparison:
     found = figures.differences(claim.better, than, claim.metrics, claim.protocol)
     better, other = study.title_of(claim.better), study.title_of(than)
-    return Told(says=claim.says, better=better, than=other, needed=claim.needed, differences=found,
-                verdict=verdict(found, claim.needed))  # fmt: skip
+    return Comparison(better=better, than=other, needed=claim.needed, differences=found,
+                      verdict=verdict(found, claim.needed))  # fmt: skip
 
 
 def _said(one: Difference) -> str:

@@ -23,7 +23,8 @@ _COLOURS = {"holds": "good", "does not hold": "bad"}
 _CLAIMS = (
     "Each claim by the paired differences of its metrics on test pairs, corrected for their number (Holm). It holds "
     "where enough metrics are better (p < 0.05), does not hold where so many are worse that the rest can't make it, "
-    "and can't be told in between. Frechet distances are compared by the jackknife over persons, others pair by pair."
+    "and can't be told in between; against several rows it holds only where it holds against each. Frechet distances "
+    "are compared by the jackknife over persons, others pair by pair."
 )
 _CURVES = "Points with 95 % intervals over persons; where a series is of several trainings, each of its points is one."
 _MARKS = "▲ better, ▼ worse than the row it is tested against, by the paired test by persons (Holm, p < 0.05)."
@@ -57,7 +58,8 @@ def _claims(results: "Results") -> str:
     lines = []
     for told in results.claims:
         pill = f'<span class="pill {_COLOURS.get(told.verdict, "warn")}">{told.verdict}</span>'
-        lines.append(("", [html.escape(told.says), pill, html.escape(told.sentence())]))
+        found = "<br>".join(html.escape(one.sentence()) for one in told.comparisons)
+        lines.append(("", [html.escape(told.says), pill, found]))
     return rows(["claim", "", "found"], lines, text=(0, 1, 2))
 
 

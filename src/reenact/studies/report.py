@@ -57,7 +57,6 @@ def make_results(planned: Planned, out: Path) -> Results:
     """Read the rows' evaluations and compute everything."""
     study, entries = planned.study, collect_rows(planned, out)
     compare: Any = planned.corpus.blocks["compare"]
-    train: Any = planned.corpus.blocks["train"]
     figures = Figures(entries={e.name: e for e in entries}, repeats=compare.bootstrap, seed=compare.seed)
     statuses = {e.name: "" if e.status == "trained" else f"{e.status}: {e.reason}" for e in entries}
     tables = fill(study, figures, statuses)
@@ -66,7 +65,7 @@ def make_results(planned: Planned, out: Path) -> Results:
     captions: dict[str, list[str]] = {}
     for filled in tables:
         own = [entry for entry in entries if entry.name in study.groups()[filled.name]]
-        captions[filled.name] = caption(own, trained, out, minutes=float(train.minutes))
+        captions[filled.name] = caption(own, trained, out)
         if old := [entry.name for entry in own if entry.name in stale]:
             captions[filled.name].append(f"made under other settings or code than those of now: {', '.join(old)}")
     table = points(study, figures)
@@ -135,7 +134,10 @@ def rows_table(results: Results) -> pd.DataFrame:
 def study_markdown(results: Results, trainings: pd.DataFrame) -> str:
     """Claims, tables, trainings."""
     study = results.study
-    claims = [f"- **{told.verdict}**: {told.says} {told.sentence()}" for told in results.claims]
+    claims = [
+        "\n".join([f"- **{told.verdict}**: {told.says}", *(f"  - {one.sentence()}" for one in told.comparisons)])
+        for told in results.claims
+    ]
     lines = [f"# {study.title}", study.about.strip()]
     lines += ["## Claims\n\n" + "\n".join(claims)] if claims else []
     lines += [table_markdown(filled, results.captions[filled.name]).rstrip() for filled in results.tables]
