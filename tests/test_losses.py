@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from reenact.alarms.critic_balance import EVEN
 from reenact.losses.adversarial import real_or_fake, towards_real
 from reenact.losses.consistency import self_consistency, triple_consistency
 from reenact.losses.feature_matching import feature_matching
@@ -130,7 +131,7 @@ def test_hinge_follows_the_formula_on_each_scale():
     assert critic_hinge(torch_real, torch_fake).item() == pytest.approx(wanted, rel=1e-5)
     assert generator_hinge(torch_fake).item() == pytest.approx(-np.mean([f.mean() for f in fake]), rel=1e-5)
     nothing = [torch.zeros(2, 1, 4, 4)]
-    assert critic_hinge(nothing, nothing).item() == HINGE_EVEN
+    assert critic_hinge(nothing, nothing).item() == HINGE_EVEN == EVEN["hinge"]
 
 
 def test_least_squares_follows_the_formula_on_each_scale():
@@ -141,6 +142,7 @@ def test_least_squares_follows_the_formula_on_each_scale():
     assert generator_least_squares(torch_fake).item() == pytest.approx(wanted, rel=1e-5)
     half = [torch.full((2, 1, 4, 4), 0.5)]
     assert critic_least_squares(half, half).item() == generator_least_squares(half).item() == SQUARES_EVEN
+    assert EVEN["least_squares"] == SQUARES_EVEN
 
 
 def test_feature_matching_leaves_out_the_scores_and_stops_the_real_pictures_gradient():
