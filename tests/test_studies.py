@@ -253,6 +253,27 @@ def test_a_claim_is_told_from_the_data(figures):
     assert [one.verdict for one in told.comparisons] == ["does not hold", "not measured"]
 
 
+@pytest.mark.parametrize(("pictures", "tested"), [(32, True), (31, True), (30, False)])
+def test_distances_of_sets_are_tested_at_about_equal_numbers_of_pictures_only(figures, pictures, tested, tmp_path):
+    """By itself a Frechet distance of fewer pictures is larger."""
+    people = [f"person-{k}" for k in range(PEOPLE)]
+    for name, n, value in (("one", 32, 0.2), ("many", pictures, 0.1)):
+        left_out = {person: value + 0.001 * k for k, person in enumerate(people)}
+        facts = {"row": name, "split": "test", "identities": "unseen", "protocol": "self", "metric": "fid_reader"}
+        figures.entries[name].record["results"].append(
+            {**facts, "value": value, "low": 0.0, "high": 1.0, "n": n, "left_out": left_out, "pairs": 32, "no_face": 0,
+             "people": PEOPLE}
+        )  # fmt: skip
+    (found,) = figures.differences("many", "one", ["fid_reader"], "self")
+    assert found.value == pytest.approx(-0.1)
+    assert found.better == (True if tested else None)
+    said = Comparison(better="a", than="b", needed=1, differences=[found], verdict="can't be told").sentence()
+    assert ("FID (reader) -0.1 of 30 and of 32 pictures, too different to be tested" in said) == (not tested)
+    rows = list(figures.entries.values())
+    captions = " ".join(caption(rows, {}, tmp_path))
+    assert (f"FID (reader): over {pictures} to 32 pictures" in captions) == (pictures < 32)
+
+
 @pytest.mark.parametrize(
     ("verdicts", "told"),
     [(["holds", "holds"], "holds"), (["holds", "can't be told"], "can't be told"),

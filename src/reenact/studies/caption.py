@@ -8,8 +8,11 @@ from typing import Any
 from reenact.corpus.tables import read_table
 from reenact.errors import ReenactError
 from reenact.evaluation.collect import Entry
+from reenact.evaluation.metrics.catalogue import METRICS
+from reenact.evaluation.metrics.fid import small_sets
 from reenact.reports.background import record
 from reenact.studies.done import read_done
+from reenact.studies.figures import UNEQUAL
 
 _AMONG = {"all": "of all validations", "last_third": "of the validations in the last third of the training"}
 
@@ -85,6 +88,7 @@ def caption(entries: Sequence[Entry], trained: Mapping[str, Trained], out: Path)
         judge, size = first.record.get("judge") or {}, first.record["image_size"]
         said.append(f"pictures of {size} px; judge: {judge.get('name', '?')} at {judge.get('size', '?')} px")
         said.append(f"{_pairs(first)}; intervals of 95 % over persons, one training per row")
+    said += _of_sets(entries)
     said += [f"weights handed on: {rule}" for rule in sorted({one.rule for one in known})]
     said += [f"machine: {name}" for name in sorted({one.machine for one in known if one.machine})]
     return [sentence for sentence in said if sentence]
@@ -106,8 +110,25 @@ def _wall_clock(known: Sequence[Trained]) -> str:
     return f"{given}: they took {min(took):.2f} to {max(took):.2f} minutes and saw {min(saw):,} to {max(saw):,} samples"
 
 
+def _of_sets(entries: Sequence[Entry]) -> list[str]:
+    """What the Frechet distances of these rows are of: they may be compared at equal numbers of pictures only."""
+    own = [r for e in entries for r in e.record.get("results", ()) if (r["row"], r["split"], r["protocol"]) == _own(e)]
+    sizes = {m.id: sorted(int(r["n"]) for r in own if r["metric"] == m.id and r["n"]) for m in METRICS.values()
+             if m.per_pair is None}  # fmt: skip
+    said = [
+        f"{METRICS[name].title}: over {many[0]} to {many[-1]} pictures, those that could be judged; it grows as they "
+        f"become fewer, and rows that differ in their number by more than {UNEQUAL:.0%} are not tested"
+        for name, many in sizes.items() if many and many[0] < many[-1]
+    ]  # fmt: skip
+    return said + small_sets(own)
+
+
+def _own(entry: Entry) -> tuple[str, str, str]:
+    return entry.name, "test", "self"
+
+
 def _pairs(entry: Entry) -> str:
     results = entry.record["results"]
-    own = [r for r in results if (r["row"], r["split"], r["protocol"]) == (entry.name, "test", "self")]
+    own = [r for r in results if (r["row"], r["split"], r["protocol"]) == _own(entry)]
     pairs, people = (max((int(r[key]) for r in own), default=0) for key in ("pairs", "people"))
     return f"{pairs} test pairs of {people} persons"

@@ -83,6 +83,8 @@ def _said(one: Difference) -> str:
     title = METRICS[one.metric].title
     if one.value is None:
         return f"{title} not measured"
+    if one.untested:
+        return f"{title} {one.value:+.3g} {one.untested}"
     word = {True: "better", False: "worse", None: "not told apart"}[one.better]
     interval = "" if one.low is None or one.high is None else f" [{one.low:+.3g}, {one.high:+.3g}]"
     p = "" if one.p_holm is None else f", p {one.p_holm:.2g}"

@@ -14,6 +14,7 @@ from reenact.evaluation.summary import REFERENCES, identities_of, paired
 from reenact.studies.settings import shots_in, split_name
 
 SURE = 0.05  # of the corrected p
+UNEQUAL = 0.05  # of the larger number of pictures: a Frechet distance grows as its pictures become fewer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +41,7 @@ class Difference:
     people: int = 0
     p: float | None = None
     p_holm: float | None = None
+    untested: str = ""  # why there is a difference, and no test of it
 
     @property
     def better(self) -> bool | None:
@@ -81,6 +83,9 @@ class Figures:
         a, b = (self._result(name, metric, protocol) for name in (ours, theirs))
         if a is None or b is None or a["value"] is None or b["value"] is None:
             return Difference(metric=metric)
+        if METRICS[metric].per_pair is None and abs(a["n"] - b["n"]) > UNEQUAL * max(a["n"], b["n"]):
+            said = f"of {a['n']} and of {b['n']} pictures, too different to be tested"
+            return Difference(metric=metric, value=a["value"] - b["value"], untested=said)
         if METRICS[metric].per_pair is None:
             left_out = (a.get("left_out") or {}, b.get("left_out") or {})
             interval, test = set_difference(a["value"], b["value"], left_out)
