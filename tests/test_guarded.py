@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from reenact.errors import BadInput, ReenactError
+from reenact.labelling import guarded
 from reenact.labelling.guarded import Beat, guarded_processes
 
 
@@ -46,6 +47,33 @@ def test_who_hangs_or_dies_costs_its_task_alone(tmp_path: Path) -> None:
     assert "no sign of life for 3 s" in results[1]
     assert "SIGSEGV" in results[3]
     assert "exit code 3" in results[5]
+
+
+def silent(seconds: float, beat: Beat) -> str:
+    time.sleep(seconds)
+    return "done"
+
+
+def test_waiting_for_a_busy_processor_is_no_silence(monkeypatch: pytest.MonkeyPatch) -> None:
+    began = time.monotonic()
+    monkeypatch.setattr(guarded, "waited_for_processor", lambda pid: 0.8 * (time.monotonic() - began))
+    with guarded_processes(1, patience=1.0) as workers:
+        assert list(workers.map(silent, [3.0, 600.0], lambda task, why: why)) == [
+            "done",
+            "gave no sign of life for 1 s and was stopped.",
+        ]
+
+
+@pytest.mark.skipif(not Path("/proc/self/schedstat").exists(), reason="the kernel doesn't count")
+def test_two_processes_on_one_processor_wait_for_each_other() -> None:
+    code = (
+        "import os, time\nfrom reenact.labelling.guarded import waited_for_processor\n"
+        "os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})\nos.fork()\nbegan = time.process_time()\n"
+        "while time.process_time() < began + 0.5: pass\n"
+        "os.write(1, b'%f\\n' % waited_for_processor(os.getpid()))"
+    )
+    said = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, check=True).stdout
+    assert max(float(waited) for waited in said.split()) > 0.2
 
 
 def test_an_error_of_the_task_comes_through_and_a_death_without_an_answer_is_one() -> None:

@@ -1,7 +1,8 @@
 """Worker processes that files from anywhere can't take down: who hangs or dies costs its task alone.
 
 A decoder may crash or never return on a damaged file, and no exception tells of it. So each worker reports progress,
-and one that is silent for too long, or gone, is replaced; the task is answered for by `lost`.
+and one that is silent for too long, or gone, is replaced; the task is answered for by `lost`. Waiting for a processor
+that others keep busy is not silence.
 """
 
 import multiprocessing
@@ -12,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
+from pathlib import Path
 from typing import Any, TypeVar
 
 from reenact.errors import ReenactError
@@ -32,6 +34,12 @@ class _Worker:
     connection: Connection
     task: int = -1  # its place in the list of tasks, -1 while idle
     heard: float = 0.0
+    waited: float = 0.0  # s for a processor, when it was heard
+
+    def hear(self, allowance: float = 0.0) -> None:
+        """Something was heard just now, or will be in `allowance` seconds at the latest."""
+        self.heard = time.monotonic() + allowance
+        self.waited = waited_for_processor(self.process.pid)
 
 
 class GuardedProcesses:
@@ -63,7 +71,7 @@ class GuardedProcesses:
                     if kind == "error":
                         raise value
                     if kind == "beat":
-                        worker.heard = time.monotonic()
+                        worker.hear()
                     elif kind == "result":
                         worker.task, done[task] = -1, value
                     else:
@@ -97,7 +105,8 @@ class GuardedProcesses:
                 self._end(worker)
                 waiting.appendleft((number, task))
                 continue
-            worker.task, worker.heard = number, time.monotonic() + _START
+            worker.task = number
+            worker.hear(_START)
 
     def _start(self) -> _Worker:
         # Not forked: threads of OpenCV, BLAS or torch in the parent would make a forked child hang.
@@ -120,7 +129,7 @@ class GuardedProcesses:
         busy = [worker for worker in self._workers if worker.task >= 0]
         heard = wait([worker.connection for worker in busy], timeout=min(1.0, self.patience / 4))
         late = time.monotonic() - self.patience
-        return [worker for worker in busy if worker.connection in heard or worker.heard < late]
+        return [worker for worker in busy if worker.connection in heard or _is_overdue(worker, late)]
 
     def _message(self, worker: _Worker) -> tuple[str, Any]:
         try:
@@ -141,6 +150,20 @@ def guarded_processes(count: int, *, patience: float) -> Iterator[GuardedProcess
         yield pool
     finally:
         pool.close()
+
+
+def waited_for_processor(pid: int) -> float:
+    """Seconds that a process was ready to run and had to wait, by its most patient thread; 0 where nobody counts."""
+    nanoseconds = 0
+    for file in Path(f"/proc/{pid}/task").glob("*/schedstat"):
+        with suppress(OSError, ValueError, IndexError):
+            nanoseconds = max(nanoseconds, int(file.read_text().split()[1]))
+    return nanoseconds / 1e9
+
+
+def _is_overdue(worker: _Worker, late: float) -> bool:
+    """Nothing heard since `late`, though it could have run."""
+    return worker.heard < late and worker.heard + waited_for_processor(worker.process.pid) - worker.waited < late
 
 
 def _serve(connection: Connection) -> None:
