@@ -45,7 +45,8 @@ SAID = {
     "settings": {"train": {"samples": 40}},
     "rows": {
         "one": {"title": "Ours (1)", "system": "cgan", "against": "many"},
-        "many": {"title": "Ours (8)", "system": "cgan", "seed": 1},
+        "many": {"title": "Ours (8)", "system": "cgan", "seed": 1,
+                 "set": {"evaluate": {"shot_curve": [2, 8], "finetune": ["self"]}}},
         "lost": {"system": "cgan", "set": {"train": {"samples": 20}}},
     },
     "tables": {
@@ -89,6 +90,15 @@ def changed(**changes):
         ({"curves": {"first": SAID["curves"]["shots"]}}, "first is both a table and a curve"),
         ({"tables": {"first": {**SAID["tables"]["first"], "published": None}}}, "no column SSIM"),
         ({"curves": {"c": {**SAID["curves"]["shots"], "series": {"s": {"shots": [1]}}}}}, "a row and its shots"),
+        ({"curves": {"c": {**SAID["curves"]["shots"], "series": {"s": {"points": {0: "one"}}}}}}, "each x is above 0"),
+        ({"claims": [{**SAID["claims"][0], "needs": 3}]}, "claims.0: needs: 3 is more than there are metrics, 2"),
+        ({"claims": [{**SAID["claims"][0], "than": ["many"]}]}, "many can't be better than itself"),
+        ({"settings": {"fanout": {"seeds": [1]}}}, "settings.fanout: what is trained is said by the rows"),
+        ({"rows": {**SAID["rows"], "two": {"system": "cgan", "against": "two"}}}, "tested against another one"),
+        (
+            {"rows": {**SAID["rows"], "two": {"system": "cgan", "set": {"systems": {"caingan": {}}}}}},
+            "rows.two.set.systems.caingan: means nothing to a row of cgan",
+        ),
     ],
 )
 def test_a_mistake_in_a_study_is_one_sentence_with_its_place(changes, said):
@@ -112,6 +122,14 @@ def test_a_mistake_in_a_study_is_one_sentence_with_its_place(changes, said):
         ({"rows": {**SAID["rows"], "two": {"system": "cgan", "set": {"train": {"x": 1}}}}}, "rows.two.set: train.x"),
         ({"claims": [{**SAID["claims"][0], "metrics": ["sim"]}]}, 'claims.0.metrics: there is no metric "sim"'),
         ({"claims": [{**SAID["claims"][0], "metrics": ["lsim"]}]}, "lsim makes no sense for self"),
+        (
+            {"claims": [{**SAID["claims"][0], "better": "many (4 shots)"}]},
+            "claims.0: many (4 shots): evaluate.shot_curve of row many has no 4.",
+        ),
+        (
+            {"claims": [{**SAID["claims"][0], "than": ["one (fine-tuned)"]}]},
+            "evaluate.finetune of row one has no self.",
+        ),
     ],
 )
 def test_names_of_systems_metrics_and_settings_are_checked_before_anything_runs(changes, said, tmp_path):
@@ -131,6 +149,8 @@ def test_rows_have_the_studys_settings_then_their_own_and_the_command_line_wins(
     assert samples == {"one": 40, "many": 40, "lost": 20}
     last = plan(path, params=PARAMS, overrides=["train.samples=7"]).rows
     assert {row.blocks["train"].samples for row in last.values()} == {7}
+    with pytest.raises(SettingsError, match=r"^train\.samples"):  # what -S says is no mistake of the file's
+        plan(path, params=PARAMS, overrides=["train.samples=0"])
     with pytest.raises(SettingsError, match='did you mean "mine"'):
         find_study("mime")
 

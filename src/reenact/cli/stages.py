@@ -124,7 +124,8 @@ def _branch(name: str, params: Params) -> dict[str, Any] | None:
 
     branch = Branch.parse(name)
     if branch.system not in params.systems:
-        raise SettingsError(f"--branch {name}: the settings have no system {branch.system}.")
+        near = nearest(branch.system, params.systems)
+        raise SettingsError(f"--branch {name}: the settings have no system {branch.system}{near}")
     variants = SYSTEMS[branch.system].variants
     if branch.variant not in variants:
         raise SettingsError(

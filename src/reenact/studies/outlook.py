@@ -29,7 +29,7 @@ def outlook(planned: Planned, out: Path, rows: Sequence[str]) -> str:
 def changes(values: object, name: str = "") -> list[str]:
     """Nested settings as `train.share: 0.5` for every leaf."""
     if not isinstance(values, Mapping):
-        return [f"{name}: {values}"]
+        return [f"{name}: {list(values) if isinstance(values, tuple) else values}"]
     return [leaf for key, value in values.items() for leaf in changes(value, f"{name}.{key}" if name else str(key))]
 
 

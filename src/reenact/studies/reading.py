@@ -8,9 +8,10 @@ from typing import Any
 
 from reenact.config import Runtime, nearest
 from reenact.errors import SettingsError
+from reenact.evaluation.further_names import FINETUNED
 from reenact.params import Params, overlaid, parse, read_overrides, read_raw, read_yaml
 from reenact.process import prepare_process
-from reenact.studies.settings import Study
+from reenact.studies.settings import Row, Study, shots_in, split_name
 from reenact.systems.branch import Branch
 
 FOLDER = Path("studies")
@@ -72,14 +73,17 @@ def plan(path: Path, *, params: Path, overrides: Sequence[str] = (), minutes: fl
     # What all rows' systems learn from is made once.
     fanout = {"systems": list(dict.fromkeys(row.system for row in study.rows.values())), "variants": ["full"]}
     raw = overlaid(raw, {"fanout": {**fanout, "seeds": [0]}}, where=str(path))
-    corpus = _settings(raw, {}, last, f"{path}: settings")
-    rows = {name: _settings(raw, row.set, last, f"{path}: rows.{name}.set") for name, row in study.rows.items()}
+    _settings(raw, f"{path}: settings")
+    own = {name: overlaid(raw, row.set, where=f"{path}: rows.{name}.set") for name, row in study.rows.items()}
+    _check_further(study, {name: _settings(own[name], f"{path}: rows.{name}.set") for name in own}, path)
+    rows = {name: parse(overlaid(blocks, last, where="-S")) for name, blocks in own.items()}
+    corpus = parse(overlaid(raw, last, where="-S"))
     return Planned(name=path.stem, file=path, study=study, rows=rows, corpus=corpus)
 
 
-def _settings(raw: Mapping[str, Any], own: Mapping[str, Any], last: Mapping[str, Any], where: str) -> Params:
+def _settings(raw: Mapping[str, Any], where: str) -> Params:
     try:
-        return parse(overlaid(overlaid(raw, own, where=where), last, where="-S"))
+        return parse(raw)
     except SettingsError as error:
         raise SettingsError(f"{where}: {error}") from None
 
@@ -95,6 +99,27 @@ def _check_systems(study: Study, path: Path) -> None:
         if row.variant not in variants:
             near = nearest(row.variant, variants)
             raise SettingsError(f"{where}.variant: {row.system} has no variant {row.variant}{near}")
+
+
+def _check_further(study: Study, params: Mapping[str, Params], path: Path) -> None:
+    """Rows in brackets are drawn by the evaluation of their row, where its settings ask for them."""
+    for where, name, protocol in study.named():
+        row, what = split_name(name)
+        evaluate = params[row].blocks["evaluate"].plain()
+        shots = shots_in(name)
+        asked = "shot_curve" if shots else "finetune" if what == FINETUNED else "retarget"
+        has = shots in (_own_shots(study.rows[row], params[row]), *evaluate["shot_curve"])
+        if what and not (has if shots else protocol in evaluate[asked]):
+            missing = shots or protocol
+            raise SettingsError(f"{path}: {where}: {name}: evaluate.{asked} of row {row} has no {missing}.")
+
+
+def _own_shots(row: Row, params: Params) -> int:
+    """Source pictures of a row itself."""
+    from reenact.systems.catalogue import SYSTEMS
+
+    settings = {**params.systems[row.system].plain(), **SYSTEMS[row.system].variants[row.variant]}
+    return int(params.blocks["evaluate"].plain()["shots"] or settings.get("sources", 1))
 
 
 def _check_metrics(study: Study, path: Path) -> None:

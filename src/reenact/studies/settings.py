@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, FiniteFloat, model_validator
 
 from reenact.config import Settings, nearest
 from reenact.evaluation.further_names import FINETUNED, RAW, RETARGETED, further, shots_name
@@ -52,7 +52,7 @@ class TableRow(Settings):
 
     row: str = ""
     title: str = ""  # "": the row's
-    published: dict[str, float] = Field(default_factory=dict)
+    published: dict[str, FiniteFloat] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _something(self) -> Self:
@@ -110,6 +110,13 @@ class Curve(Settings):
     log: bool = False  # x in powers of two
     series: Annotated[dict[str, Series], Field(min_length=1)]
 
+    @model_validator(mode="after")
+    def _places(self) -> Self:
+        for name, series in self.series.items():
+            if self.log and any(x <= 0 for x in series.points):
+                raise ValueError(f"series.{name}.points: with log, x in powers of two, each x is above 0")
+        return self
+
 
 class Claim(Settings):
     """What the paper says is better than what; told from the data."""
@@ -120,6 +127,14 @@ class Claim(Settings):
     metrics: Annotated[tuple[str, ...], Field(min_length=1)]
     needs: int = Field(default=0, ge=0)  # in how many of the metrics it has to be better; 0: in all
     protocol: Protocol = "self"
+
+    @model_validator(mode="after")
+    def _can_hold(self) -> Self:
+        if self.needs > len(self.metrics):
+            raise ValueError(f"needs: {self.needs} is more than there are metrics, {len(self.metrics)}")
+        if self.better in self.than:
+            raise ValueError(f"{self.better} can't be better than itself")
+        return self
 
     @property
     def needed(self) -> int:
@@ -140,7 +155,7 @@ class Study(Settings):
 
     @model_validator(mode="after")
     def _names(self) -> Self:
-        for where, name in self._named():
+        for where, name, _ in self.named():
             if split_name(name)[0] not in self.rows:
                 raise ValueError(f"{where}: there is no row {name}{nearest(name, self.rows)}")
         for block in ("rows", "tables", "curves"):
@@ -149,24 +164,32 @@ class Study(Settings):
                     raise ValueError(f"{block}.{name}: names are those of files: letters, digits, - _ . only")
         if both := sorted(self.tables.keys() & self.curves.keys()):
             raise ValueError(f"{both[0]} is both a table and a curve: give one of them another name")
+        if "fanout" in self.settings:
+            raise ValueError("settings.fanout: what is trained is said by the rows, each with system, variant and seed")
         for name, row in self.rows.items():
+            if row.against == name:
+                raise ValueError(f"rows.{name}.against: a row is tested against another one")
             for block in row.set:
                 if block not in ROW_BLOCKS:
                     raise ValueError(f"rows.{name}.set.{block}: rows differ in {', '.join(ROW_BLOCKS)} only")
+            for system in row.set.get("systems") or {}:
+                if system != row.system:
+                    raise ValueError(f"rows.{name}.set.systems.{system}: means nothing to a row of {row.system}")
         return self
 
-    def _named(self) -> Iterator[tuple[str, str]]:
-        """(where, row) of every name of a row."""
+    def named(self) -> Iterator[tuple[str, str, Protocol]]:
+        """(where, row, protocol its figures are of) of every name of a row."""
         for name, row in self.rows.items():
             if row.against:
-                yield f"rows.{name}.against", row.against
+                yield f"rows.{name}.against", row.against, "self"
         for name, table in self.tables.items():
-            yield from ((f"tables.{name}.rows", line.row) for line in table.rows if line.row)
+            yield from ((f"tables.{name}.rows", line.row, table.protocol) for line in table.rows if line.row)
         for name, curve in self.curves.items():
             for title, series in curve.series.items():
-                yield from ((f"curves.{name}.series.{title}", row) for _, row in series.named())
+                where = f"curves.{name}.series.{title}"
+                yield from ((where, row, curve.protocol) for _, row in series.named())
         for place, claim in enumerate(self.claims):
-            yield from ((f"claims.{place}", row) for row in (claim.better, *claim.than))
+            yield from ((f"claims.{place}", row, claim.protocol) for row in (claim.better, *claim.than))
 
     def groups(self) -> dict[str, set[str]]:
         """The rows of each table and curve, by its name."""
