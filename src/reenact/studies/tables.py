@@ -9,7 +9,7 @@ import pandas as pd
 from reenact.evaluation.latex import escaped
 from reenact.evaluation.metrics.catalogue import METRICS
 from reenact.evaluation.metrics.metric import Metric
-from reenact.evaluation.summary import COPY_SOURCE, GROUND_TRUTH
+from reenact.evaluation.summary import REFERENCES
 from reenact.studies.figures import Difference, Figure, Figures
 from reenact.studies.settings import Study, Table, split_name
 
@@ -83,7 +83,7 @@ def _filled(name: str, table: Table, study: Study, figures: Figures, statuses: M
                  shots=figures.shots(said.row), figures=own, versus={one.metric: one for one in tests},
                  against=study.title_of(against) if against else "", published=said.published)
         )  # fmt: skip
-    for reference in (COPY_SOURCE, GROUND_TRUTH):
+    for reference in REFERENCES:
         own = {m.id: figures.figure(reference, m.id, table.protocol) for m in metrics}
         if any(figure.value is not None for figure in own.values()):
             lines.append(Line(row=reference, title=reference, kind="reference", figures=own))
