@@ -4,12 +4,18 @@ Imported by the few lines that travel with a model (see registry.py), never by t
 of the systems only, which travels with the model too.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from mlflow.pyfunc import PythonModel, PythonModelContext
 from numpy.typing import NDArray
+
+from reenact.errors import BadInput
+
+_FAR = 2.0  # of the crop's side: no face of a crop has landmarks as far outside of it; pixels do
+_EDITED = {"edit_actions": "driving_actions", "edit_pose": "driving_pose"}
 
 
 class ServedModel(PythonModel):
@@ -39,6 +45,8 @@ class ServedModel(PythonModel):
             for name, array in model_input.items()
         }
         edits = params or {}
+        check_shapes({name: tuple(value.shape) for name, value in values.items()}, edits)
+        check_landmarks(values)
         actions = values["driving_actions"] + torch.tensor(edits.get("edit_actions", [0.0]), dtype=torch.float32)
         pose = values["driving_pose"] + torch.tensor(edits.get("edit_pose", [0.0]), dtype=torch.float32)
         sources = Faces(
@@ -56,3 +64,36 @@ class ServedModel(PythonModel):
         )
         with torch.inference_mode():
             return np.asarray(given.reenact(self.system, sources, driving).numpy(), dtype=np.float32)
+
+
+def check_shapes(shapes: Mapping[str, tuple[int, ...]], edits: Mapping[str, Any]) -> None:
+    """One sample at least, labels for each, and edits of as many numbers as a label has. Raises BadInput.
+
+    Action units and pose are looked at where the system doesn't read them, too: who sends other ones means other
+    pictures. Landmarks are left to systems.given.
+    """
+    samples, sources = shapes["sources"][:2]
+    if samples == 0:
+        raise BadInput("sources: an empty batch (B = 0), there is nothing to draw.")
+    for name, shape in shapes.items():
+        before = (samples, sources) if name.startswith("source") else (samples,)
+        if name.endswith(("actions", "pose")) and shape[: len(before)] != before:
+            raise BadInput(
+                f"{name}: expected {before} sets of labels for sources of shape {shapes['sources']}, got "
+                f"{shape[: len(before)]}."
+            )
+    for name, label in _EDITED.items():
+        count, wanted = np.size(edits.get(name, 0.0)), shapes[label][-1]
+        if count not in (1, wanted):
+            raise BadInput(f"{name}: expected {wanted} numbers, one for each of {label}, got {count}.")
+
+
+def check_landmarks(values: Mapping[str, Any]) -> None:
+    """In crop coordinates, 0..1 and a little beyond. Raises BadInput."""
+    for name in ("source_landmarks", "driving_landmarks"):
+        known = values[name][values[name].isfinite()]
+        if known.numel() and max(float(known.max()) - 1, -float(known.min())) > _FAR:
+            raise BadInput(
+                f"{name}: expected crop coordinates, 0 to 1 from edge to edge, got {float(known.min()):.3g} to "
+                f"{float(known.max()):.3g}. Divide pixels by the crop's side."
+            )
