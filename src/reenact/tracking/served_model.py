@@ -45,6 +45,9 @@ class ServedModel(PythonModel):
             for name, array in model_input.items()
         }
         edits = params or {}
+        if len(values["sources"]) == 0:
+            raise BadInput("sources: an empty batch (B = 0), there is nothing to draw.")
+        given.check_sources(Faces(image=values["sources"], landmarks=values["source_landmarks"]), size=self.system.size)
         check_shapes({name: tuple(value.shape) for name, value in values.items()}, edits)
         check_landmarks(values)
         actions = values["driving_actions"] + torch.tensor(edits.get("edit_actions", [0.0]), dtype=torch.float32)
@@ -67,14 +70,12 @@ class ServedModel(PythonModel):
 
 
 def check_shapes(shapes: Mapping[str, tuple[int, ...]], edits: Mapping[str, Any]) -> None:
-    """One sample at least, labels for each, and edits of as many numbers as a label has. Raises BadInput.
+    """Labels for each sample and picture, and edits of as many numbers as a label has. Raises BadInput.
 
     Action units and pose are looked at where the system doesn't read them, too: who sends other ones means other
     pictures. Landmarks are left to systems.given.
     """
     samples, sources = shapes["sources"][:2]
-    if samples == 0:
-        raise BadInput("sources: an empty batch (B = 0), there is nothing to draw.")
     for name, shape in shapes.items():
         before = (samples, sources) if name.startswith("source") else (samples,)
         if name.endswith(("actions", "pose")) and shape[: len(before)] != before:
