@@ -281,6 +281,18 @@ def test_a_range_of_sources_is_drawn_for_each_batch():
         system_settings("caingan", "full", {"sources": 0})
 
 
+@pytest.mark.parametrize(
+    ("weights", "said"),
+    [({"pose": 0.0, "perceptual": 0.0}, "identity_ramp: 0"),
+     ({"adversarial": 0.0, "feature_matching": 0.0, "perceptual": 0.0}, "nothing would be trained"),
+     ({"identity": 0.0, "pose": 0.0, "perceptual": 0.0}, "nothing would be trained")],
+)  # fmt: skip
+def test_weights_that_train_nothing_are_refused_before_a_training(weights, said):
+    with pytest.raises(SettingsError, match=said):
+        system_settings("caingan", "full", {"weights": weights})
+    system_settings("caingan", "full", {"weights": {"pose": 0.0, "perceptual": 0.0}, "identity_ramp": 0.0})
+
+
 @pytest.mark.parametrize("size", [8, 50, 100])
 def test_a_size_that_cannot_be_halved_often_enough_is_refused(size):
     with pytest.raises(SettingsError, match=rf"{size} px.*train\.size"):

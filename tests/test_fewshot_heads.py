@@ -9,7 +9,7 @@ from lightning_fabric import Fabric
 
 from reenact.backbones.features import GuideFeatures
 from reenact.backbones.reader import Reader
-from reenact.errors import BadInput
+from reenact.errors import BadInput, SettingsError
 from reenact.faces.batch import FaceBatch, Faces
 from reenact.faces.landmark_pictures import landmark_pictures
 from reenact.nn.adain import adain
@@ -233,6 +233,11 @@ def test_a_training_without_clips_is_said():
     with pytest.raises(ValueError, match="clip"):
         system = small()
         system.generator_terms(batch, system.generate(batch)).total()
+
+
+def test_weights_that_train_nothing_are_refused_before_a_training():
+    with pytest.raises(SettingsError, match="no picture would be learned"):
+        small(weights={"adversarial": 0.0, "feature_matching": 0.0, "content": 0.0})
 
 
 # ---- fine-tuning

@@ -45,6 +45,18 @@ class CainganSettings(Settings):
             raise ValueError(f"fewest_sources: {self.fewest_sources} are more than sources: {self.sources}")
         return self
 
+    @model_validator(mode="after")
+    def _something(self) -> Self:
+        w, critics = self.weights, self.weights.adversarial or self.weights.feature_matching
+        if not (w.perceptual or (critics and (w.pose or w.identity))):
+            raise ValueError("weights: all are 0, so that nothing would be trained: leave one above 0")
+        if self.identity_ramp and not (w.perceptual or (critics and w.pose)):
+            raise ValueError(
+                "weights: only the identity critic's are left, which rise from 0, so that nothing would be trained at "
+                "first: set identity_ramp: 0"
+            )
+        return self
+
 
 def _without(*terms: str) -> Mapping[str, Any]:
     return {"weights": dict.fromkeys(terms, 0.0)}

@@ -1,9 +1,9 @@
 """Settings, variants and the card of `fewshot_heads`; numbers are those of the public port of the method."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from reenact.config import Settings
 from reenact.systems.card import SystemCard
@@ -19,6 +19,12 @@ class FewshotWeights(Settings):
     feature_matching: float = Field(default=10.0, ge=0)
     content: float = Field(default=10.0, ge=0)  # ours: see docs/fidelity.md on the published ones
     match: float = Field(default=10.0, ge=0)
+
+    @model_validator(mode="after")
+    def _something(self) -> Self:
+        if not (self.adversarial or self.feature_matching or self.content):
+            raise ValueError("adversarial, feature_matching, content are 0, so that no picture would be learned from")
+        return self
 
 
 class FinetuneSettings(Settings):
