@@ -290,7 +290,8 @@ def test_distances_of_sets_are_tested_at_about_equal_numbers_of_pictures_only(fi
     said = Comparison(better="a", than="b", needed=1, differences=[found], verdict="can't be told").sentence()
     assert ("FID (reader) -0.1 of 30 and of 32 pictures, too different to be tested" in said) == (not tested)
     rows = list(figures.entries.values())
-    captions = " ".join(caption(rows, {}, tmp_path))
+    captions = " ".join(caption(rows, {}, tmp_path, metrics=["fid_reader"]))
+    assert "FID" not in " ".join(caption(rows, {}, tmp_path, metrics=["ssim"])), "no column of it"
     assert (f"FID (reader): over {pictures} to 32 pictures" in captions) == (pictures < 32)
 
 
@@ -309,9 +310,12 @@ def test_a_caption_says_what_trainings_were_given_by_their_own_records(tmp_path)
     one = Trained(minutes=8.0, seconds=481, samples=100, steps=10, sources=1, chosen=9, machine="", rule="")
     other = replace(one, minutes=2.0, seconds=120, samples=30)
     rows = [Entry(name=name, branch=None, run=name, status="missing", reason="") for name in "ab"]
-    same = caption(rows, {"a": one, "b": one}, tmp_path)[0]
+    same = caption(rows, {"a": one, "b": one}, tmp_path, metrics=[])[0]
     assert same.startswith("every training was given 8 minutes, validation included: they took 8.02 to 8.02 minutes")
-    assert "NOT given the same wall clock (2 minutes, 8 minutes)" in caption(rows, {"a": one, "b": other}, tmp_path)[0]
+    assert (
+        "NOT given the same wall clock (2 minutes, 8 minutes)"
+        in caption(rows, {"a": one, "b": other}, tmp_path, metrics=[])[0]
+    )
 
 
 @pytest.mark.parametrize(

@@ -79,8 +79,10 @@ def corpus_said(out: Path) -> str:
     return f"corpus: {clips['identity'].nunique()} identities, {int(clips['count'].sum()):,} frames ({'; '.join(said)})"
 
 
-def caption(entries: Sequence[Entry], trained: Mapping[str, Trained], out: Path) -> list[str]:
-    """Sentences below a table of these entries; `trained` are those of all rows that were."""
+def caption(
+    entries: Sequence[Entry], trained: Mapping[str, Trained], out: Path, *, metrics: Sequence[str]
+) -> list[str]:
+    """Sentences below a table of these entries and metrics; `trained` are those of all rows that were."""
     known = [trained[entry.name] for entry in entries if entry.name in trained]
     said = [_wall_clock(known), corpus_said(out)]
     first = next((entry for entry in entries if entry.status == "trained"), None)
@@ -88,7 +90,7 @@ def caption(entries: Sequence[Entry], trained: Mapping[str, Trained], out: Path)
         judge, size = first.record.get("judge") or {}, first.record["image_size"]
         said.append(f"pictures of {size} px; judge: {judge.get('name', '?')} at {judge.get('size', '?')} px")
         said.append(f"{_pairs(first)}; intervals of 95 % over persons, one training per row")
-    said += _of_sets(entries)
+    said += _of_sets(entries, metrics)
     said += [f"weights handed on: {rule}" for rule in sorted({one.rule for one in known})]
     said += [f"machine: {name}" for name in sorted({one.machine for one in known if one.machine})]
     return [sentence for sentence in said if sentence]
@@ -110,9 +112,10 @@ def _wall_clock(known: Sequence[Trained]) -> str:
     return f"{given}: they took {min(took):.2f} to {max(took):.2f} minutes and saw {min(saw):,} to {max(saw):,} samples"
 
 
-def _of_sets(entries: Sequence[Entry]) -> list[str]:
+def _of_sets(entries: Sequence[Entry], metrics: Sequence[str]) -> list[str]:
     """What the Frechet distances of these rows are of: they may be compared at equal numbers of pictures only."""
     own = [r for e in entries for r in e.record.get("results", ()) if (r["row"], r["split"], r["protocol"]) == _own(e)]
+    own = [result for result in own if result["metric"] in metrics]
     sizes = {m.id: sorted(int(r["n"]) for r in own if r["metric"] == m.id and r["n"]) for m in METRICS.values()
              if m.per_pair is None}  # fmt: skip
     said = [

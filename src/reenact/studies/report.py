@@ -65,7 +65,7 @@ def make_results(planned: Planned, out: Path) -> Results:
     captions: dict[str, list[str]] = {}
     for filled in tables:
         own = [entry for entry in entries if entry.name in study.groups()[filled.name]]
-        captions[filled.name] = caption(own, trained, out)
+        captions[filled.name] = caption(own, trained, out, metrics=filled.table.metrics)
         if old := [entry.name for entry in own if entry.name in stale]:
             captions[filled.name].append(f"made under other settings or code than those of now: {', '.join(old)}")
     table = points(study, figures)
