@@ -20,6 +20,7 @@ from reenact.systems.fewshot_heads.discriminator import ProjectionDiscriminator
 from reenact.systems.fewshot_heads.generator import level_widths
 from reenact.systems.fewshot_heads.losses import content
 from reenact.systems.fewshot_heads.system import kernel_for
+from reenact.systems.protocol import can_finetune
 from reenact.systems.store import load_system, save_system
 from reenact.training.loop import adam, train_step
 
@@ -241,6 +242,13 @@ def test_weights_that_train_nothing_are_refused_before_a_training():
 
 
 # ---- fine-tuning
+
+
+def test_only_what_learned_to_match_clip_vectors_is_fine_tuned():
+    assert can_finetune(small())
+    assert not can_finetune(small("feed_forward"))
+    assert not can_finetune(build_system("cgan", "full", {}, size=64, features=None))
+
 
 FEW = {"finetune": {"epochs": 6, "batch": 2, "learning_rate": 1e-3}}
 

@@ -209,6 +209,8 @@ def test_a_system_is_fine_tuned_once_for_each_set_of_pictures(corpus):
         assert drawn.pictures[place] == pytest.approx(mean, abs=1)
     assert not dict(further_rows("ours", system, pictures, **how))
     assert not dict(further_rows("ours", Mover(), pictures, **how, finetune=("self",)))
+    system.finetunes = False  # trained in a way that leaves nothing to fit
+    assert not dict(further_rows("ours", system, pictures, **how, finetune=("self",)))
 
 
 def test_rows_that_tables_show_below_a_systems_own():

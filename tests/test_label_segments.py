@@ -113,7 +113,8 @@ def test_segments_are_told_to_be_needed_where_a_system_learns_from_them(monkeypa
 
     assert [told(make=make)["needed"] for make in ("auto", "always", "never")] == [False, True, False]
     card = catalogue.SYSTEMS["cgan"]
-    monkeypatch.setattr(catalogue, "SYSTEMS", {"cgan": replace(card, labels=(*card.labels, "segments"))})
+    learns = replace(card, labels=(*card.labels, "segments"))
+    monkeypatch.setattr(catalogue, "SYSTEMS", {**catalogue.SYSTEMS, "cgan": learns})
     assert told(make="auto")["needed"] is True
     with pytest.raises(SettingsError, match="never, but cgan learns from segments"):
         told(make="never")

@@ -18,7 +18,7 @@ from reenact.evaluation.further_names import FINETUNED, RAW, RETARGETED, further
 from reenact.evaluation.pictures import Pictures
 from reenact.evaluation.retarget import retargeted
 from reenact.evaluation.rows import Drawn, Row, reenacted
-from reenact.systems.protocol import System, exact_sources, most_sources, untransformed
+from reenact.systems.protocol import System, can_finetune, exact_sources, most_sources, untransformed
 
 _STILL = ("self", "cross", "cross_truth", "lsim")
 
@@ -46,7 +46,7 @@ def further_rows(
             yield further(name, RAW), only(retarget, pictures, reenacted(bare, pictures, **how, shots=shots))
         row = reenacted(bare, pictures, **how, shots=shots, landmarks=retargeted)
         yield further(name, RETARGETED), only(retarget, pictures, row)
-    if finetune and hasattr(system, "finetuned"):
+    if finetune and can_finetune(system):
         row = fitted(name, system, pictures, **how, shots=shots)
         yield further(name, FINETUNED), only(finetune, pictures, row)
     if most_sources(system) > 1 and not exact_sources(system):

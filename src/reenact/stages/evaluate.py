@@ -189,7 +189,7 @@ def _score(
     from reenact.evaluation.pictures import Pictures
     from reenact.evaluation.rows import reenacted, rows_of
     from reenact.evaluation.scoring import score
-    from reenact.systems.protocol import exact_sources, own_shots
+    from reenact.systems.protocol import can_finetune, exact_sources, own_shots
     from reenact.systems.store import load_system
     from reenact.training.device import device_of
 
@@ -197,7 +197,7 @@ def _score(
     device = device_of(runtime)
     model, guide = folders
     system, facts = load_system(model, device=device)
-    if settings.finetune and hasattr(system, "finetuned"):
+    if settings.finetune and can_finetune(system):
         system.features = features_again(guide, facts["features"], settings.networks)
     pictures = Pictures(corpus, size=int(facts["size"]), redrawn=redrawn)
     timed: Any = Timed(system)

@@ -86,6 +86,11 @@ def own_shots(system: System) -> int:
     return int(getattr(system, "shots", 1))
 
 
+def can_finetune(system: System) -> bool:
+    """Whether a system has a method `finetuned` and was trained so that it may be used (its attribute `finetunes`)."""
+    return hasattr(system, "finetuned") and bool(getattr(system, "finetunes", True))
+
+
 def untransformed(system: System) -> System:
     """The system without what it learned about landmarks of other people.
 

@@ -55,7 +55,7 @@ def _without(term: str) -> Mapping[str, Any]:
 
 VARIANTS: Mapping[str, Mapping[str, Any]] = {
     "full": {},
-    "feed_forward": _without("match"),  # the publication's FF: never to be fine-tuned
+    "feed_forward": _without("match"),  # the publication's FF: no row of it is fine-tuned
     "k1": {"sources": 1},
     "no_adversarial": _without("adversarial"),
     "no_feature_matching": _without("feature_matching"),

@@ -122,6 +122,11 @@ class FewshotHeads(nn.Module):
         embedding = self.embeddings(sources).mean(dim=1)
         return self.generator(self.drawing(driving), self.generator.styles(embedding))
 
+    @property
+    def finetunes(self) -> bool:
+        """Not without L_MCH: a person's embedding says nothing to a critic whose vectors it was never held to."""
+        return self.settings.weights.match > 0
+
     def finetuned(self, sources: Faces) -> Finetuned:
         """A copy fitted to the (1, K, ...) pictures of one person; see `finetuning`. This system stays as it is."""
         return finetuned(self, sources)
