@@ -8,10 +8,12 @@ from reenact.evaluation.pairs.shots import shots_of
 from reenact.evaluation.pictures import Frames, Pictures
 from reenact.evaluation.rows import Drawn, Row, reenacted
 from reenact.progress import progress
-from reenact.systems.protocol import System
+from reenact.systems.protocol import FineTunes
 
 
-def fitted(name: str, system: System, pictures: Pictures, *, batch: int, device: torch.device | str, shots: int) -> Row:
+def fitted(
+    name: str, system: FineTunes, pictures: Pictures, *, batch: int, device: torch.device | str, shots: int
+) -> Row:
     """As `rows.reenacted`, by `system.finetuned` of each set of source pictures: pairs of the same set share one."""
 
     def draw(pairs: pd.DataFrame) -> Drawn:
@@ -19,7 +21,7 @@ def fitted(name: str, system: System, pictures: Pictures, *, batch: int, device:
         usable = np.zeros(len(pairs), dtype=bool)
         for frames, places in progress(same_sources(pairs, shots), f"{name} fine-tuned"):
             faces = pictures.faces(frames, system.labels)[None]
-            one = system.finetuned(faces.to(device))  # type: ignore[attr-defined]
+            one = system.finetuned(faces.to(device))
             part = reenacted(one, pictures, batch=batch, device=device)(pairs.iloc[places])
             drawn[places], usable[places] = part.pictures, part.usable
         return Drawn(pictures=drawn, usable=usable)

@@ -73,7 +73,6 @@ def _agree(readings: Sequence[Reading], first: Judge, other: Judge) -> dict[str,
     apart = np.linalg.norm(np.asarray(points[0], dtype=np.float64) - points[1], axis=-1).mean(axis=-1)
     turned = (poses[0] - poses[1] + 180.0) % 360.0 - 180.0
     actions = {name: correlation(units[0][:, i], units[1][:, i]) for i, name in enumerate(ACTION_UNITS)}
-    # A unit that one judge sees change and the other does not is one on which they don't agree at all.
     # None where neither judge sees the unit change; where one of them does, they don't agree on it at all.
     changing = (np.ptp(np.stack(units), axis=1) > 0).any(axis=0) if both.any() else np.zeros(len(actions), dtype=bool)
     known = [value or 0.0 for value, changes in zip(actions.values(), changing, strict=True) if changes]

@@ -11,7 +11,7 @@ from reenact.errors import SettingsError
 from reenact.evaluation.further_names import FINETUNED
 from reenact.params import Params, overlaid, parse, read_overrides, read_raw, read_yaml
 from reenact.process import prepare_process
-from reenact.studies.settings import Row, Study, shots_in, split_name
+from reenact.studies.settings import Claim, Curve, Row, Study, Table, shots_in, split_name
 from reenact.systems.branch import Branch
 
 FOLDER = Path("studies")
@@ -125,9 +125,11 @@ def _own_shots(row: Row, params: Params) -> int:
 def _check_metrics(study: Study, path: Path) -> None:
     from reenact.evaluation.metrics.catalogue import metric
 
-    parts = [(f"tables.{name}", table) for name, table in study.tables.items()]
-    parts += [(f"curves.{name}", curve) for name, curve in study.curves.items()]  # type: ignore[misc]
-    parts += [(f"claims.{place}", claim) for place, claim in enumerate(study.claims)]  # type: ignore[misc]
+    parts: list[tuple[str, Table | Curve | Claim]] = [
+        *((f"tables.{name}", table) for name, table in study.tables.items()),
+        *((f"curves.{name}", curve) for name, curve in study.curves.items()),
+        *((f"claims.{place}", claim) for place, claim in enumerate(study.claims)),
+    ]
     for where, part in parts:
         for name in part.metrics:
             known = metric(name, where=f"{path}: {where}.metrics")

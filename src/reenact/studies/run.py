@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from reenact.errors import ReenactError, StorageError
@@ -22,6 +23,7 @@ from reenact.studies.done import (
     write_done,
 )
 from reenact.studies.reading import Planned
+from reenact.systems.branch import Branch
 
 Runner = Callable[..., StageResult]
 
@@ -43,9 +45,7 @@ def run_study(planned: Planned, out: Path, rows: Sequence[str], *, runner: Runne
         say(f"study: {said}: {' and '.join(due) if due else 'done before'}")
         try:
             for stage in due:
-                branch = planned.branch(row)
-                _run(planned.rows[row], out, stage, keys[f"{stage} {row}"], runner, row=row,
-                     branch={"system": branch.system, "variant": branch.variant, "seed": branch.seed})  # fmt: skip
+                _run(planned.rows[row], out, stage, keys[f"{stage} {row}"], runner, row=row, branch=planned.branch(row))
         except StorageError:
             raise
         except Exception as error:  # whatever it is, the other rows are none the worse for it
@@ -55,16 +55,22 @@ def run_study(planned: Planned, out: Path, rows: Sequence[str], *, runner: Runne
 
 
 def _run(
-    params: Params, out: Path, stage: str, key: str, runner: Runner, *, row: str = "", branch: object = None
+    params: Params, out: Path, stage: str, key: str, runner: Runner, *, row: str = "", branch: Branch | None = None
 ) -> None:
     step = f"{stage} {row}".strip()
     forget(out, step)
     if stage == "train":  # an older training's evaluation is none of this one
         forget(out, f"evaluate {row}")
     own = row_folder(out, row) if row else None
-    told = told_of(params, stage, str(branch["system"]) if isinstance(branch, dict) else "")
+    told = told_of(params, stage, branch.system if branch else "")
     began = time.monotonic()
-    runner(stage, out=stage_folder(out, stage, row), told=told, folders=input_folders(stage, out, own), branch=branch)
+    runner(
+        stage,
+        out=stage_folder(out, stage, row),
+        told=told,
+        folders=input_folders(stage, out, own),
+        branch=asdict(branch) if branch else None,
+    )
     write_done(out, step, key=key, seconds=round(time.monotonic() - began, 1))
 
 

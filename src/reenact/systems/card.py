@@ -27,3 +27,8 @@ class SystemCard:
         """As `reenact systems --json` prints it."""
         return {"name": self.name, "seed": self.seed, "title": self.title, "variants": list(self.variants),
                 "labels": list(self.labels)}  # fmt: skip
+
+
+def without(*terms: str) -> Mapping[str, Any]:
+    """The changes of a variant whose loss lacks these terms: weight 0 each, so they are not computed."""
+    return {"weights": dict.fromkeys(terms, 0.0)}

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, TypeGuard
 
 from torch import Tensor, nn
 
@@ -86,7 +86,14 @@ def own_shots(system: System) -> int:
     return int(getattr(system, "shots", 1))
 
 
-def can_finetune(system: System) -> bool:
+class FineTunes(System, Protocol):
+    """A system that can be fitted to a few pictures of one person."""
+
+    def finetuned(self, sources: Faces) -> System:
+        """A copy that draws the person of (1, K, ...) sources whatever sources it is given; this one stays as it is."""
+
+
+def can_finetune(system: System) -> TypeGuard[FineTunes]:
     """Whether a system has a method `finetuned` and was trained so that it may be used (its attribute `finetunes`)."""
     return hasattr(system, "finetuned") and bool(getattr(system, "finetunes", True))
 

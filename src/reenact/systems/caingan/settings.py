@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from reenact.config import Settings
-from reenact.systems.card import SystemCard
+from reenact.systems.card import SystemCard, without
 
 if TYPE_CHECKING:
     from reenact.systems.caingan.system import Caingan
@@ -58,10 +58,6 @@ class CainganSettings(Settings):
         return self
 
 
-def _without(*terms: str) -> Mapping[str, Any]:
-    return {"weights": dict.fromkeys(terms, 0.0)}
-
-
 VARIANTS: Mapping[str, Mapping[str, Any]] = {
     "full": {},
     # table 2 of the seed; each also with `sources: 1`
@@ -70,11 +66,11 @@ VARIANTS: Mapping[str, Mapping[str, Any]] = {
     "no_responsibility": {"combination": "mean"},
     "k1": {"sources": 1, "fewest_sources": 0},
     # each term of eq. 5 alone
-    "no_identity": _without("identity"),
-    "no_pose": _without("pose"),
-    "no_adversarial": _without("adversarial"),
-    "no_feature_matching": _without("feature_matching"),
-    "no_perceptual": _without("perceptual"),
+    "no_identity": without("identity"),
+    "no_pose": without("pose"),
+    "no_adversarial": without("adversarial"),
+    "no_feature_matching": without("feature_matching"),
+    "no_perceptual": without("perceptual"),
 }
 
 

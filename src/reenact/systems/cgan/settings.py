@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from reenact.config import Settings
-from reenact.systems.card import SystemCard
+from reenact.systems.card import SystemCard, without
 
 if TYPE_CHECKING:
     from reenact.systems.cgan.system import Cgan
@@ -39,22 +39,18 @@ class CganSettings(Settings):
     betas: tuple[float, float] = (0.9, 0.999)  # PyTorch's defaults: neither seed nor code states any
 
 
-def _without(*terms: str) -> Mapping[str, Any]:
-    return {"weights": dict.fromkeys(terms, 0.0)}
-
-
 VARIANTS: Mapping[str, Mapping[str, Any]] = {
     # the seed's four runs
     "full": {},
-    "no_pixel": _without("pixel"),
-    "no_consistency": _without("self_consistency", "triple"),
-    "no_features": _without("perceptual", "identity"),
+    "no_pixel": without("pixel"),
+    "no_consistency": without("self_consistency", "triple"),
+    "no_features": without("perceptual", "identity"),
     # what the seed's authors name as missing: each remaining term alone
-    "no_adversarial": _without("adversarial"),
-    "no_self": _without("self_consistency"),
-    "no_triple": _without("triple"),
-    "no_perceptual": _without("perceptual"),
-    "no_identity": _without("identity"),
+    "no_adversarial": without("adversarial"),
+    "no_self": without("self_consistency"),
+    "no_triple": without("triple"),
+    "no_perceptual": without("perceptual"),
+    "no_identity": without("identity"),
 }
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Self
 from pydantic import Field, model_validator
 
 from reenact.config import Settings
-from reenact.systems.card import SystemCard
+from reenact.systems.card import SystemCard, without
 
 if TYPE_CHECKING:
     from reenact.systems.fewshot_heads.system import FewshotHeads
@@ -49,17 +49,13 @@ class FewshotSettings(Settings):
     finetune: FinetuneSettings = FinetuneSettings()
 
 
-def _without(term: str) -> Mapping[str, Any]:
-    return {"weights": {term: 0.0}}
-
-
 VARIANTS: Mapping[str, Mapping[str, Any]] = {
     "full": {},
-    "feed_forward": _without("match"),  # the publication's FF: no row of it is fine-tuned
+    "feed_forward": without("match"),  # the publication's FF: no row of it is fine-tuned
     "k1": {"sources": 1},
-    "no_adversarial": _without("adversarial"),
-    "no_feature_matching": _without("feature_matching"),
-    "no_content": _without("content"),
+    "no_adversarial": without("adversarial"),
+    "no_feature_matching": without("feature_matching"),
+    "no_content": without("content"),
 }
 
 

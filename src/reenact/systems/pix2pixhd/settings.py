@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Self
 from pydantic import Field, model_validator
 
 from reenact.config import Settings
-from reenact.systems.card import SystemCard
+from reenact.systems.card import SystemCard, without
 
 if TYPE_CHECKING:
     from reenact.systems.pix2pixhd.system import Pix2PixHD
@@ -53,16 +53,12 @@ class Pix2PixHDSettings(Settings):
     decay_from: float = Field(default=0.5, ge=0, le=1)  # share of the training; from there the rate falls to 0
 
 
-def _without(term: str) -> Mapping[str, Any]:
-    return {"weights": {term: 0.0}}
-
-
 VARIANTS: Mapping[str, Mapping[str, Any]] = {
     "full": {},
     "k1": {"sources": 1},  # the paper's other row
-    "no_adversarial": _without("adversarial"),
-    "no_feature_matching": _without("feature_matching"),
-    "no_perceptual": _without("perceptual"),
+    "no_adversarial": without("adversarial"),
+    "no_feature_matching": without("feature_matching"),
+    "no_perceptual": without("perceptual"),
 }
 
 
