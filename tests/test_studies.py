@@ -1,9 +1,13 @@
 """A paper's comparison as a file: what it may say, its claims, its tables, and a small one from end to end."""
 
 import json
+import os
 import re
+import signal
+import time
 from contextlib import nullcontext
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -13,7 +17,7 @@ from scipy import stats
 
 from evaluation_corpus import fake_judge, write_corpus
 from reenact.corpus.shards import write_stage
-from reenact.errors import SettingsError
+from reenact.errors import SettingsError, StorageError
 from reenact.evaluation import judges
 from reenact.evaluation.collect import Entry
 from reenact.evaluation.significance import set_difference
@@ -30,6 +34,7 @@ from reenact.studies.reading import chosen_rows, find_study, plan
 from reenact.studies.report import make_results, write_results
 from reenact.studies.run import run_study
 from reenact.studies.settings import Study
+from reenact.studies.side_by_side import each_in_a_process
 from reenact.studies.tables import fill, to_csv, to_latex, to_markdown
 from reenact.systems.branch import Branch
 from reenact.tracking import runs
@@ -172,7 +177,7 @@ def test_shipped_studies_have_rows_that_can_be_trained_and_enough_people_and_tim
     minutes = {name: row.blocks["train"].minutes for name, row in planned.rows.items()}
     in_tables = {line.row for table in planned.study.tables.values() for line in table.rows if line.row}
     assert len(set(minutes.values())) == 1, "all trainings have the same wall clock"
-    assert sum(minutes[row] for row in in_tables) < 120
+    assert sum(minutes[row] for row in in_tables) / planned.study.side_by_side < 120
 
 
 def test_caingans_tables_have_the_papers_figures_and_all_its_rows():
@@ -231,6 +236,45 @@ def filled(figures):
     statuses = {"one": "", "many": "", "lost": "failed: loss pixel is not finite"}
     (table,) = fill(changed(), figures, statuses)
     return table
+
+
+@dataclass(frozen=True)
+class Child:
+    """A row's work as `each_in_a_process` sees it: says when it began and ended, then ends as it was told to."""
+
+    folder: Path
+    name: str
+    end: str = ""
+    threads: int = 1
+
+    def __call__(self):
+        with (self.folder / "order").open("a") as stream:
+            stream.write(f"begin {self.name} {os.environ['OMP_NUM_THREADS']}\n")
+        if self.end == "kill":
+            os.kill(os.getpid(), signal.SIGKILL)
+        if self.end == "disk":
+            raise StorageError("the disk is full")
+        (self.folder / f"done-{self.name}").touch()
+        while self.end == "wait" and len(list(self.folder.glob("done-*"))) < 2:
+            time.sleep(0.01)
+
+    def died(self, reason):
+        (self.folder / f"died-{self.name}").write_text(reason)
+
+
+def test_rows_run_side_by_side_in_processes_of_their_own_and_a_killed_one_is_told(tmp_path):
+    """Each of the first two waits for the other, so one after the other they would never end."""
+    each_in_a_process([Child(tmp_path, "a", "wait"), Child(tmp_path, "b", "wait"), Child(tmp_path, "c", "kill")], 2)
+    began = (tmp_path / "order").read_text().splitlines()
+    assert sorted(began[:2]) == ["begin a 1", "begin b 1"]
+    assert (tmp_path / "died-c").read_text() == "its process ended with SIGKILL"
+    assert not (tmp_path / "died-a").exists()
+
+
+def test_a_full_disk_ends_all_rows_with_its_sentence(tmp_path):
+    with pytest.raises(StorageError, match="the disk is full"):
+        each_in_a_process([Child(tmp_path, "a", "disk"), Child(tmp_path, "b", "wait"), Child(tmp_path, "c")], 2)
+    assert not (tmp_path / "done-c").exists()
 
 
 def test_published_figures_stand_in_columns_of_their_own(filled):

@@ -186,6 +186,10 @@ def test_precision_and_device_are_honoured_and_part_of_the_key(root, trained, tm
     assert status["key"] != usual["key"]
     assert status["runtime"]["precision"] == "bf16-mixed"
     assert hash_file(tmp_path / "half/model.safetensors") != hash_file(trained / "model.safetensors")
+    lies = Runtime(threads=1, workers=1, device="cpu", precision="bf16-mixed", channels_last=True)
+    train_branch(root, str(root / "checkpoints"), tmp_path / "lies", BRANCH, runtime=lies)
+    assert status_of(tmp_path / "lies")["key"] not in (usual["key"], status["key"])
+    assert (tmp_path / "lies" / "model.safetensors").exists()
     if not torch.cuda.is_available():  # then `auto` is the CPU, and the same training
         auto = Runtime(threads=1, workers=1, device="auto")
         train_branch(root, str(root / "checkpoints"), tmp_path / "auto", BRANCH, runtime=auto)

@@ -32,7 +32,7 @@ def study(
     params: ParamsFile = PARAMS,
     overrides: Overrides = None,
 ) -> None:
-    """Train and score every row of a study, one at a time, and write its tables, curves and claims. Resumable."""
+    """Train and score every row of a study and write its tables, curves and claims. Resumable."""
     from reenact.studies.reading import chosen_rows, find_study, plan
 
     planned = plan(find_study(name), params=params, overrides=overrides or [], minutes=minutes)

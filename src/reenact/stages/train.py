@@ -73,7 +73,7 @@ def train(
     from reenact.tracking.runs import branch_run, run_facts
     from reenact.training.alarms import verdicts
     from reenact.training.checkpoints import open_checkpoints
-    from reenact.training.device import make_fabric
+    from reenact.training.device import lie_channels_last, make_fabric
     from reenact.training.length import ended_by
     from reenact.training.state import State
 
@@ -101,6 +101,8 @@ def train(
                 branch.system, branch.variant, system_settings, size=settings.size, features=features,
                 clips=len(clip_numbers(corpus, parts)),
             )  # fmt: skip
+            if runtime.channels_last:
+                lie_channels_last(system.networks.values())
             training, more = _training(
                 system, branch, settings, corpus, parts, validated, guide, fabric=fabric, readers=runtime.workers,
                 tracker=tracker, checkpoints=store,
@@ -167,7 +169,12 @@ def _facts(
         "system_settings": settings_of(branch.system, branch.variant, system_settings).plain(),
         "features": None if features is None else {"name": features.name, "sha256": features.sha256},
         # these change float sums: equal bits need them equal
-        "runtime": {"threads": runtime.threads, "device": device, "precision": runtime.precision},
+        "runtime": {
+            "threads": runtime.threads,
+            "device": device,
+            "precision": runtime.precision,
+            "channels_last": runtime.channels_last,
+        },
         "torch": torch.__version__,
         "data": data_hash(read),
     }

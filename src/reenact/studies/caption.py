@@ -44,15 +44,18 @@ def trained_of(entry: Entry, out: Path) -> Trained | None:
         steps=int(status["steps"]),
         sources=int(entry.record["shots"]) if "shots" in entry.record else None,
         chosen=int(chosen["step"]) if "step" in chosen else None,
-        machine=_machine(str(read_done(out, f"train {entry.name}").get("machine", "")), status.get("runtime") or {}),
+        machine=_machine(read_done(out, f"train {entry.name}"), status.get("runtime") or {}),
         rule=_rule(chosen),
     )
 
 
-def _machine(name: str, runtime: Mapping[str, Any]) -> str:
+def _machine(done: Mapping[str, Any], runtime: Mapping[str, Any]) -> str:
     device, threads = runtime.get("device"), runtime.get("threads")
-    on = f"{threads} thread{'' if threads == 1 else 's'}" if device == "cpu" else str(device or "")
-    return ", ".join(filter(None, (name, on)))
+    on = f"{threads} thread{'' if threads == 1 else 's'} a training" if device == "cpu" else str(device or "")
+    beside = int(done.get("side_by_side", 1))
+    rows = f"{beside} rows at a time" if beside > 1 else ""
+    precision = str(runtime.get("precision", ""))
+    return ", ".join(filter(None, (str(done.get("machine", "")), on, rows, precision)))
 
 
 def _rule(chosen: Mapping[str, Any]) -> str:

@@ -84,8 +84,13 @@ def forget(out: Path, step: str) -> None:
 
 def machine() -> str:
     """The processor's name where the system tells it, and how many cores this process may use."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    cores = usable_cores()
     return f"{_processor()}, {cores} core{'' if cores == 1 else 's'}"
+
+
+def usable_cores() -> int:
+    """How many this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _processor() -> str:

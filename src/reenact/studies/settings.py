@@ -147,6 +147,7 @@ class Study(Settings):
 
     title: str
     about: str  # which paper, and what of it is done here
+    side_by_side: int = Field(default=1, ge=1)  # rows at a time, each in a process with runtime.threads
     settings: Changes = Field(default_factory=dict)  # over params.yaml, for all rows
     rows: Annotated[dict[str, Row], Field(min_length=1)]
     tables: dict[str, Table] = Field(default_factory=dict)

@@ -1,10 +1,12 @@
 """The machine a training runs on: device, precision, threads, and the same bits every time."""
 
 import os
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import cv2
 import torch
+from torch import nn
 
 from reenact.config import Runtime
 from reenact.errors import SettingsError
@@ -21,6 +23,12 @@ def device_of(runtime: Runtime) -> torch.device:
     if device.type == "cuda" and not torch.cuda.is_available():
         raise SettingsError(f'runtime.device: "{runtime.device}", but torch finds no CUDA device here; try auto.')
     return device
+
+
+def lie_channels_last(networks: Iterable[nn.Module]) -> None:
+    """Let weights, and with them all that convolutions make of pictures, lie in memory with the channels together."""
+    for network in networks:
+        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
 def make_fabric(runtime: Runtime) -> "Fabric":
