@@ -23,9 +23,9 @@ def measure(root: Path, branch: str, sequences: int) -> tuple[list[dict[str, Any
     from reenact.evaluation.pair_files import draw_pairs
     from reenact.evaluation.pictures import Pictures
     from reenact.evaluation.protocols import Counts
+    from reenact.evaluation.reference_names import GROUND_TRUTH
     from reenact.evaluation.rows import ground_truth, reenacted
     from reenact.evaluation.scoring import faces_table, score
-    from reenact.evaluation.summary import GROUND_TRUTH
     from reenact.stages.evaluate import EvaluateSettings, judges_of
     from reenact.systems.store import load_system
 

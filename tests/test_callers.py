@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 from reenact.config import Runtime
-from reenact.evaluation.summary import REFERENCES
+from reenact.evaluation.reference_names import REFERENCES
 from reenact.hashing import hash_file
 from reenact.stages.render_clips import RenderClipsSettings, render_clips
 from tiny_project import REENACT, TINY, call, make_project, set_params

@@ -17,8 +17,8 @@ from reenact.evaluation.choice import choose
 from reenact.evaluation.collect import Entry, collect
 from reenact.evaluation.latex import escaped
 from reenact.evaluation.markdown import to_markdown
+from reenact.evaluation.reference_names import REFERENCES
 from reenact.evaluation.rule import ChooseSettings
-from reenact.evaluation.summary import REFERENCES
 from reenact.evaluation.table import column
 from reenact.stages.compare import CompareSettings, compare
 from reenact.systems.branch import Branch

@@ -318,6 +318,18 @@ def test_a_claim_is_told_from_the_data(figures):
 
 
 @pytest.mark.parametrize(("pictures", "tested"), [(32, True), (31, True), (30, False)])
+def test_a_claim_may_name_a_reference(figures):
+    """`other identity` is 0.3 below the rows with 0.5."""
+    study = changed(claims=[{"says": "Not anybody.", "better": "one", "than": ["other identity"], "metrics": ["ssim"]}])
+    (told,) = tell(study, figures)
+    assert told.verdict == "holds"
+    (found,) = told.comparisons[0].differences
+    assert found.value == pytest.approx(0.2, abs=0.02)
+    assert told.comparisons[0].sentence().startswith("Ours (1) against other identity: SSIM +0.2")
+    with pytest.raises(SettingsError, match="no row copy source"):
+        changed(rows={**SAID["rows"], "two": {"system": "cgan", "against": "copy source"}})
+
+
 def test_distances_of_sets_are_tested_at_about_equal_numbers_of_pictures_only(figures, pictures, tested, tmp_path):
     """By itself a Frechet distance of fewer pictures is larger."""
     people = [f"person-{k}" for k in range(PEOPLE)]

@@ -68,7 +68,7 @@ def _named_after(predictions: Path) -> str:
 
 def _row(name: str) -> str:
     """A name that can stand in a table and be a folder, and that is no other row's."""
-    from reenact.evaluation.summary import REFERENCES
+    from reenact.evaluation.reference_names import REFERENCES
 
     if name in REFERENCES:
         raise SettingsError(f'--name "{name}": this is a row of every table. Choose another, for example warp.')

@@ -16,9 +16,9 @@ from reenact.alarms.settings import EvaluateAlarms
 from reenact.alarms.verdict import Limits, Verdict, unknown
 from reenact.evaluation.metrics.metric import View
 from reenact.evaluation.pictures import Pictures
+from reenact.evaluation.reference_names import NEAREST_FRAME
 from reenact.evaluation.rows import frames_of, sources_for
 from reenact.evaluation.scoring import Scored
-from reenact.evaluation.summary import NEAREST_FRAME
 from reenact.systems.protocol import System
 from reenact.systems.watched import masks_of
 

@@ -12,8 +12,9 @@ import pandas as pd
 from reenact.evaluation.collect import Entry
 from reenact.evaluation.further_names import shot_rows
 from reenact.evaluation.metrics.catalogue import metrics_of
+from reenact.evaluation.reference_names import REFERENCES
 from reenact.evaluation.statistics import bootstrap_mean
-from reenact.evaluation.summary import REFERENCES, identities_of, judged_values
+from reenact.evaluation.summary import identities_of, judged_values
 
 COLUMNS = (
     "row", "kind", "band", "protocol", "identities", "metric", "value", "low", "high", "n", "people", "pairs", "judged",

@@ -17,7 +17,7 @@ from reenact.errors import BadInput
 from reenact.evaluation.further_names import renamed
 from reenact.evaluation.metrics.catalogue import METRICS
 from reenact.evaluation.records import read_metrics
-from reenact.evaluation.summary import COPY_SOURCE
+from reenact.evaluation.reference_names import COPY_SOURCE
 from reenact.systems.branch import Branch
 
 SAME = 0.01  # share by which the mean error of the same pictures may differ

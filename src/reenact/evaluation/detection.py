@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from reenact.evaluation.reference_names import GROUND_TRUTH
 from reenact.evaluation.statistics import Interval, expanded_levels
-from reenact.evaluation.summary import GROUND_TRUTH
 
 TITLE = "Telling generated from real video"
 MEASURES = ("jitter", "flicker")  # those that need no truth

@@ -12,8 +12,8 @@ from reenact.corpus.corpus import Corpus
 from reenact.evaluation.pairs.shots import shots_of
 from reenact.evaluation.pictures import Frames, Pictures
 from reenact.evaluation.protocols import NO_FRAME
+from reenact.evaluation.reference_names import COPY_SOURCE, GROUND_TRUTH, NEAREST_FRAME, OTHER_IDENTITY
 from reenact.evaluation.references import nearest_frames, other_people
-from reenact.evaluation.summary import COPY_SOURCE, GROUND_TRUTH, NEAREST_FRAME, OTHER_IDENTITY
 from reenact.faces.batch import Faces
 from reenact.systems.protocol import Label, System
 

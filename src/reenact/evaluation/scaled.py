@@ -8,7 +8,7 @@ little. Beside it stands (value - floor) / (ceiling - floor): the floor is the r
 import numpy as np
 import pandas as pd
 
-from reenact.evaluation.summary import GROUND_TRUTH, OTHER_IDENTITY
+from reenact.evaluation.reference_names import GROUND_TRUTH, OTHER_IDENTITY
 
 SCALED = "_scaled"
 LEAST = 1e-3  # of a span below which the network can't tell people apart, and the scale says nothing

@@ -6,12 +6,10 @@ from typing import Any
 import pandas as pd
 
 from reenact.evaluation.metrics.catalogue import metrics_of
+from reenact.evaluation.reference_names import COPY_SOURCE, REFERENCES
 from reenact.evaluation.significance import paired_test
 from reenact.evaluation.statistics import bootstrap_mean, paired_difference
 
-COPY_SOURCE, GROUND_TRUTH = "copy source", "ground truth"
-NEAREST_FRAME, OTHER_IDENTITY = "nearest frame", "other identity"
-REFERENCES = (COPY_SOURCE, GROUND_TRUTH, NEAREST_FRAME, OTHER_IDENTITY)
 KINDS = ("split", "identities", "protocol")  # what never shares a column
 _PERSONS = ("source_identity", "driving_identity")
 FOUND = "face_found"  # by the default judge; by the judge of a metric that has one of its own: face_found_METRIC

@@ -17,9 +17,10 @@ from reenact.evaluation.collect import Entry
 from reenact.evaluation.further_names import BESIDE, rows_beside
 from reenact.evaluation.metrics.catalogue import METRICS
 from reenact.evaluation.metrics.metric import Metric
+from reenact.evaluation.reference_names import REFERENCES
 from reenact.evaluation.scaled import add_scaled
 from reenact.evaluation.significance import holm
-from reenact.evaluation.summary import REFERENCES, compare_rows, summarise
+from reenact.evaluation.summary import compare_rows, summarise
 from reenact.evaluation.trainings import STATUS, groups_of, over_trainings
 
 SCORED = ("trained", "reference", STATUS, *BESIDE)  # states of rows that have figures

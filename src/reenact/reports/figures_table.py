@@ -9,8 +9,8 @@ import pandas as pd
 
 from reenact.evaluation.further_names import is_beside
 from reenact.evaluation.metrics.catalogue import METRICS
+from reenact.evaluation.reference_names import COPY_SOURCE
 from reenact.evaluation.scaled import SCALED
-from reenact.evaluation.summary import COPY_SOURCE
 from reenact.evaluation.table import SCORED, best_row, shown_rows, shown_shots
 from reenact.reports.page import rows
 

@@ -10,8 +10,8 @@ from reenact.atomic import write_text
 from reenact.evaluation.assemble import Comparison
 from reenact.evaluation.further_names import is_beside
 from reenact.evaluation.metrics.catalogue import METRICS
+from reenact.evaluation.reference_names import COPY_SOURCE
 from reenact.evaluation.scaled import SCALED
-from reenact.evaluation.summary import COPY_SOURCE
 from reenact.evaluation.table import FACTS
 from reenact.reports.magnitudes import weighted
 

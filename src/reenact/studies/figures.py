@@ -9,8 +9,9 @@ import pandas as pd
 from reenact.evaluation.collect import Entry
 from reenact.evaluation.further_names import further, shots_name
 from reenact.evaluation.metrics.catalogue import METRICS
+from reenact.evaluation.reference_names import REFERENCES
 from reenact.evaluation.significance import holm, set_difference
-from reenact.evaluation.summary import REFERENCES, identities_of, paired
+from reenact.evaluation.summary import identities_of, paired
 from reenact.studies.settings import shots_in, split_name
 
 SURE = 0.05  # of the corrected p
@@ -103,7 +104,9 @@ class Figures:
         return paired(mine.loc[both, metric], others.loc[both, metric], people, repeats=self.repeats, seed=self.seed)
 
     def _faces(self, name: str, result: Mapping[str, Any]) -> pd.DataFrame:
-        faces = self.entries[split_name(name)[0]].faces
+        entry, _ = self._place(name)
+        assert entry is not None, "a row with a result has an entry"
+        faces = entry.faces
         wanted = {key: result[key] for key in ("row", "split", "protocol", "identities")}
         return faces[(faces[list(wanted)] == list(wanted.values())).all(axis=1)].set_index("pair")
 

@@ -9,6 +9,7 @@ from typing import Any
 from reenact.config import Runtime, nearest
 from reenact.errors import SettingsError
 from reenact.evaluation.further_names import FINETUNED
+from reenact.evaluation.reference_names import REFERENCES
 from reenact.params import Params, overlaid, parse, read_overrides, read_raw, read_yaml
 from reenact.process import prepare_process
 from reenact.studies.settings import Claim, Curve, Row, Study, Table, shots_in, split_name
@@ -104,6 +105,8 @@ def _check_systems(study: Study, path: Path) -> None:
 def _check_further(study: Study, params: Mapping[str, Params], path: Path) -> None:
     """Rows in brackets are drawn by the evaluation of their row, where its settings ask for them."""
     for where, name, protocol in study.named():
+        if name in REFERENCES:
+            continue
         row, what = split_name(name)
         evaluate = params[row].blocks["evaluate"].plain()
         shots = shots_in(name)

@@ -8,6 +8,7 @@ from pydantic import Field, FiniteFloat, model_validator
 
 from reenact.config import Settings, nearest
 from reenact.evaluation.further_names import FINETUNED, RAW, RETARGETED, further, shots_name
+from reenact.evaluation.reference_names import REFERENCES
 
 Protocol = Literal["self", "cross", "cross_truth", "lsim", "selfvideo", "crossvideo"]
 Changes = dict[str, dict[str, Any]]  # blocks of params.yaml
@@ -123,7 +124,7 @@ class Claim(Settings):
 
     says: str
     better: str
-    than: Annotated[tuple[str, ...], Field(min_length=1)]
+    than: Annotated[tuple[str, ...], Field(min_length=1)]  # rows, or references of every table, as "copy source"
     metrics: Annotated[tuple[str, ...], Field(min_length=1)]
     needs: int = Field(default=0, ge=0)  # in how many of the metrics it has to be better; 0: in all
     protocol: Protocol = "self"
@@ -157,6 +158,8 @@ class Study(Settings):
     @model_validator(mode="after")
     def _names(self) -> Self:
         for where, name, _ in self.named():
+            if where.startswith("claims.") and name in REFERENCES:
+                continue
             if split_name(name)[0] not in self.rows:
                 raise ValueError(f"{where}: there is no row {name}{nearest(name, self.rows)}")
         for block in ("rows", "tables", "curves"):
@@ -203,6 +206,8 @@ class Study(Settings):
 
     def title_of(self, name: str) -> str:
         """What a row, or a further one of its evaluation, is called in tables and sentences."""
+        if name in REFERENCES:
+            return name
         row, what = split_name(name)
         shots, title = shots_in(name), self.rows[row].title or row
         what = f"{shots} source picture{'s' if shots > 1 else ''}" if shots else what

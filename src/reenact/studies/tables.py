@@ -9,7 +9,7 @@ import pandas as pd
 from reenact.evaluation.latex import escaped
 from reenact.evaluation.metrics.catalogue import METRICS
 from reenact.evaluation.metrics.metric import Metric
-from reenact.evaluation.summary import REFERENCES
+from reenact.evaluation.reference_names import REFERENCES
 from reenact.studies.figures import Difference, Figure, Figures
 from reenact.studies.settings import Study, Table, split_name
 
