@@ -74,7 +74,7 @@ def train(
     from reenact.training.alarms import verdicts
     from reenact.training.checkpoints import open_checkpoints
     from reenact.training.device import lie_channels_last, make_fabric
-    from reenact.training.length import ended_by
+    from reenact.training.length import ended_by, samples_at
     from reenact.training.state import State
 
     began = time.monotonic()
@@ -126,7 +126,7 @@ def train(
                 "notes": list(notes),
                 "alarms": [each.plain() for each in verdicts(state.history, settings)],
                 "steps": state.step,
-                "samples": state.step * settings.batch,
+                "samples": samples_at(state.batches, state.step),
                 "ended_by": ended_by(settings, state.step, state.seconds),
                 "training_seconds": round(state.seconds, 3),
                 "stage_seconds": round(time.monotonic() - began, 3),
@@ -137,7 +137,7 @@ def train(
             }
             _write(out, status, state, training, settings)
             _report(tracker, status, out)
-    counts = {"samples": float(state.step * settings.batch), "seconds": state.seconds}
+    counts = {"samples": float(samples_at(state.batches, state.step)), "seconds": state.seconds}
     return StageResult(stage="train", counts=counts, notes=(reason,) if reason else notes)
 
 
@@ -286,10 +286,13 @@ def _write(
     from reenact.corpus.shards import write_stage
     from reenact.corpus.tables import write_table
     from reenact.systems.store import save_system
+    from reenact.training.length import samples_at
     from reenact.training.pictures import over_time
     from reenact.training.state import load_weights
 
-    rows = [(step, step * settings.batch, seconds, name, value) for step, seconds, name, value in state.history]
+    rows = [
+        (step, samples_at(state.batches, step), seconds, name, value) for step, seconds, name, value in state.history
+    ]
     history = pd.DataFrame(rows, columns=["step", "samples", "seconds", "name", "value"])
     for name in ("model.safetensors", "model.json", "samples.png"):
         (out / name).unlink(missing_ok=True)  # of an earlier training

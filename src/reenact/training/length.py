@@ -4,6 +4,8 @@ With a wall clock the number of steps depends on the machine, and with it what g
 lies behind (phases, schedules, the warm-up of alarms). What happens at a step otherwise doesn't.
 """
 
+from collections.abc import Sequence
+
 from reenact.training.settings import LoopSettings
 
 
@@ -24,9 +26,14 @@ def progress_of(settings: LoopSettings, step: int, seconds: float) -> float:
     return place_of(settings, step, seconds) / steps_of(settings)
 
 
-def how_far(settings: LoopSettings, step: int, seconds: float) -> str:
+def samples_at(batches: Sequence[tuple[int, int]], step: int) -> int:
+    """Samples seen before a step; `batches`: a phase's first step and the samples of each step from there on."""
+    ends = [*(first for first, _ in batches[1:]), step][: len(batches)]
+    return sum(max(0, min(end, step) - first) * batch for (first, batch), end in zip(batches, ends, strict=True))
+
+
+def how_far(settings: LoopSettings, samples: int, seconds: float) -> str:
     """For a person who watches: "1200 of 5000 samples", "1200 samples, 3.1 of 8 minutes"."""
-    samples = step * settings.batch
     if settings.minutes:
         return f"{samples} samples, {seconds / 60:.1f} of {settings.minutes:g} minutes"
     return f"{samples} of {settings.samples} samples"

@@ -24,7 +24,7 @@ from reenact.training.alarms import PREFIX, check_looks, check_step
 from reenact.training.checkpoints import Checkpoints
 from reenact.training.draws import sources_at, step_seed
 from reenact.training.faults import Fault, strike
-from reenact.training.length import how_far, may_be_chosen, place_of, progress_of, steps_of
+from reenact.training.length import how_far, may_be_chosen, place_of, progress_of, samples_at, steps_of
 from reenact.training.looks import Looks
 from reenact.training.pictures import grid, thinned, to_bytes
 from reenact.training.reading import ahead
@@ -60,10 +60,12 @@ class Training:
 
         Raises TrainingFailed where an alarm finds the training sick.
         """
-        if self.settings.batch % self.fabric.world_size:
-            raise SettingsError(
-                f"train.batch: {self.settings.batch} can't be shared by {self.fabric.world_size} processes."
-            )
+        for phase in self.system.phases:
+            if self._batch(phase) % self.fabric.world_size:
+                where = f"the phase {phase.name}" if phase.batch else "train.batch"
+                raise SettingsError(
+                    f"{where}: {self._batch(phase)} samples can't be shared by {self.fabric.world_size} processes."
+                )
         self._restore()
         self._start = time.monotonic() - self.state.seconds
         self._logged = (self.state.step, time.monotonic())
@@ -91,8 +93,18 @@ class Training:
         """The share of the training that lies behind, 0..1."""
         return progress_of(self.settings, self.state.step, self.state.seconds)
 
+    def _batch(self, phase: Phase) -> int:
+        return phase.batch or self.settings.batch
+
+    @property
+    def samples(self) -> int:
+        """Seen so far."""
+        return samples_at(self.state.batches, self.state.step)
+
     def _train_phase(self, number: int, phase: Phase, begin: int, end: int) -> None:
         optimisers = self._optimisers(number, phase)
+        if not self.state.batches or self.state.batches[-1][1] != self._batch(phase):
+            self.state.batches.append((self.state.step, self._batch(phase)))
         for network in self.system.networks.values():
             network.train()
         start, sampler = self.state.step, self.sampler(phase)
@@ -125,28 +137,28 @@ class Training:
         return seconds
 
     def _read(self, phase: Phase, sampler: Sampler, step: int) -> FaceBatch:
-        return sampler.read(self._numbers(step), sources=sources_at(phase, seed=self.seed, step=step))
+        return sampler.read(self._numbers(phase, step), sources=sources_at(phase, seed=self.seed, step=step))
 
-    def _numbers(self, step: int) -> range:
+    def _numbers(self, phase: Phase, step: int) -> range:
         """The samples of this step that belong to this process."""
-        first = step * self.settings.batch
-        return range(first + self.fabric.global_rank, first + self.settings.batch, self.fabric.world_size)
+        batch = self._batch(phase)
+        return range(step * batch + self.fabric.global_rank, (step + 1) * batch, self.fabric.world_size)
 
     def _watch(self, number: int, optimisers: list[Optimizer]) -> None:
         """After a step: log, validate, look for sickness, keep a checkpoint, each when it is due."""
-        step, settings = self.state.step, self.settings
+        settings, draws = self.settings, self.system.phases[number].draws
         if self._due(settings.log_every):
             self._log_losses()
-        if self._due(settings.validate_every):
-            self._validate()
-        if self.looks is not None and self._due(self.looks.every):
+        if draws and self._due(settings.validate_every):
+            self._validate(last=number == len(self.system.phases) - 1)
+        if draws and self.looks is not None and self._due(self.looks.every):
             self._look(self.looks)
-        if self.progress < 1 and self.checkpoints.due(step * settings.batch):
+        if self.progress < 1 and self.checkpoints.due(self.samples):
             self._fetch()
             self.state.phase, self.state.weights = number, weights_of(self.system)
             self.state.optimisers = [optimiser.state_dict() for optimiser in optimisers]
             self.state.precision = self.fabric.strategy.precision.state_dict()
-            self.checkpoints.save(step, step * settings.batch, self.state.plain())
+            self.checkpoints.save(self.state.step, self.samples, self.state.plain())
 
     def _due(self, samples: int) -> bool:
         every = max(1, samples // self.settings.batch)
@@ -170,27 +182,31 @@ class Training:
         self.state.pending = []
         means = {name: sum(column) / len(column) for name, column in columns.items()}
         now, (step, then) = time.monotonic(), self._logged
-        means["samples_per_second"] = (self.state.step - step) * self.settings.batch / max(now - then, 1e-9)
+        fresh = self.samples - samples_at(self.state.batches, step)
+        means["samples_per_second"] = fresh / max(now - then, 1e-9)
         self._logged = (self.state.step, now)
         self._log(means)
-        samples = self.state.step * self.settings.batch
-        far = how_far(self.settings, self.state.step, self.state.seconds)
-        event("train", branch=self.branch, step=self.state.step, samples=samples, far=far, **means)
+        far = how_far(self.settings, self.samples, self.state.seconds)
+        event("train", branch=self.branch, step=self.state.step, samples=self.samples, far=far, **means)
 
     def _log(self, values: Mapping[str, float]) -> None:
         self.state.history += [(self.state.step, self.state.seconds, name, value) for name, value in values.items()]
         self.tracker.metrics(values, self.state.step)
 
-    def _validate(self) -> None:
-        """Figures on the fixed pairs, the best weights so far, and the probes drawn once more."""
+    def _validate(self, *, last: bool) -> None:
+        """Figures on the fixed pairs, the best weights so far, and the probes drawn once more.
+
+        Weights are handed on from the last phase alone: before it, parts of the system may not have been trained.
+        """
         self._fetch()
         step, began = self.state.step, time.monotonic()
         if self.validation is not None:
             values = self.validation.measure(self.system)
             self._log(values)
-            self._choose(values[self.settings.choose.metric])
+            if last:
+                self._choose(values[self.settings.choose.metric])
             figures = ", ".join(f"{name} {value:.4f}" for name, value in values.items())
-            say(f"{self.branch}: {how_far(self.settings, step, self.state.seconds)}, {figures}")
+            say(f"{self.branch}: {how_far(self.settings, self.samples, self.state.seconds)}, {figures}")
         if self.probes is not None:
             picture = to_bytes(draw(self.system, self.probes))
             snapshots = [*self.state.snapshots, (step, torch.from_numpy(picture))]
@@ -231,7 +247,7 @@ class Training:
             self.continued_from = self.state.step
             load_weights(self.system, self.state.weights)
             self.fabric.strategy.precision.load_state_dict(self.state.precision)
-            self.checkpoints.begin(self.state.step * self.settings.batch)
+            self.checkpoints.begin(self.samples)
             say(f"{self.branch}: continuing after step {self.state.step} of {self.steps}")
         elif self.validation is not None and self.fabric.is_global_zero:
             self._log(self.validation.copying())
