@@ -1,0 +1,29 @@
+"""The landmark transformer of seed 001: the source's landmarks, moved as action units and pose of the driver say."""
+
+import torch
+from torch import Tensor, nn
+
+from reenact.faces.landmarks import POINTS
+from reenact.nn.mlp import mlp
+from reenact.systems.facegan.motion import MOTION
+
+HIDDEN = (256, 512, 512, 256)  # ours: the seed says no more than "fully connected"
+
+
+class LandmarkTransformer(nn.Module):
+    """l_t = l_s + delta(l_s, AU_d). Untrained it moves nothing: the last layer is zero."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = mlp((2 * POINTS + MOTION, *HIDDEN, 2 * POINTS))
+        last = self.layers[-1]
+        assert isinstance(last, nn.Linear)
+        nn.init.zeros_(last.weight)
+        nn.init.zeros_(last.bias)
+
+    def forward(self, landmarks: Tensor, motion: Tensor) -> Tensor:
+        """(B, 68, 2) source landmarks in crop coordinates 0..1 and (B, 20) `motion` of the driver -> (B, 68, 2)."""
+        seen = torch.cat([(2 * landmarks - 1).flatten(-2), motion], dim=-1)
+        delta = self.layers(seen).unflatten(-1, (POINTS, 2))
+        # the layers count in [-1, 1], where the crop is 2 wide; in mixed precision the sum is kept as fine as l_s
+        return landmarks + delta.to(landmarks.dtype) / 2
