@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from reenact.faces.heatmaps import flip_heatmaps, heatmaps, paint, profiles
+from reenact.faces.heatmaps import flip_heatmaps, heatmaps, landmark_image, paint, profiles
 from reenact.faces.landmarks import flip_landmarks
 from reenact.nn.heatmap_conv import heatmap_conv, picture_with_heatmaps
 
@@ -112,3 +112,64 @@ def test_convolution_without_painting_equals_the_ordinary_one_with_its_gradients
 def test_painting_is_the_outer_product():
     factors = profiles(torch.from_numpy(some_landmarks(1)), 64)
     torch.testing.assert_close(paint(factors), torch.einsum("blh,blw->blhw", factors.rows, factors.columns))
+
+
+# ---- all landmarks in one channel
+
+
+@pytest.mark.parametrize(("size", "sigma"), [(64, 0.75), (33, 0.75), (160, 1.25)])
+def test_one_channel_equals_adding_blobs_up_pixel_by_pixel(size, sigma):
+    landmarks = some_landmarks(1, seed=3)[0, :12]
+    made = landmark_image(torch.from_numpy(landmarks)[None], size)
+    wanted = np.zeros((size, size))
+    for i in range(size):
+        for j in range(size):
+            x, y = (landmarks.astype(np.float64) * size).T
+            blobs = np.exp(-((j + 0.5 - x) ** 2 + (i + 0.5 - y) ** 2) / (2 * sigma**2))
+            wanted[i, j] = 1 - np.exp(-blobs.sum())
+    assert made.shape == (1, 1, size, size)
+    np.testing.assert_allclose(made[0, 0].numpy(), wanted, atol=2e-5)
+    assert made.min() >= 0
+    assert made.max() < 1
+
+
+def test_one_channel_has_the_gradient_of_finite_differences_even_at_a_pixels_border():
+    # the second lies on a border of pixels, the third outside, the last two on one another
+    points = [[0.4, 0.53], [0.25, 0.5], [1.02, 0.3], [0.7, 0.7], [0.7, 0.7]]
+    landmarks = torch.tensor([points], dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda moved: landmark_image(moved, 16), (landmarks,))
+    wanted = torch.rand(16, 16, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    (gradient,) = torch.autograd.grad((landmark_image(landmarks, 16) - wanted).square().sum(), landmarks)
+    assert (gradient.abs().sum(dim=-1) > 1e-6).all()
+
+
+def test_where_landmarks_crowd_each_still_has_a_gradient_and_together_it_points_the_right_way():
+    """A mouth of twenty points within six pixels: a clipped sum would be flat there."""
+    random = np.random.default_rng(0)
+    there = torch.from_numpy(0.5 + random.uniform(-0.05, 0.05, (1, 20, 2)))
+    wanted = landmark_image(there, 64)
+    for way in torch.tensor([[1, 0], [-1, 0], [0, 1], [0, -1]], dtype=torch.float64):
+        moved = (there + 0.01 * way).requires_grad_()
+        (gradient,) = torch.autograd.grad((landmark_image(moved, 64) - wanted).square().sum(), moved)
+        assert (gradient.sum(dim=1) @ way).item() > 0
+        assert (gradient.abs().sum(dim=-1) > 1e-2).all()
+
+
+def test_landmarks_that_are_no_numbers_leave_nothing_and_no_gradient():
+    landmarks = torch.full((2, 68, 2), float("nan"))
+    landmarks[1] = torch.from_numpy(some_landmarks(1, seed=4)[0])
+    landmarks[1, 5, 0], landmarks[1, 6, 1] = float("nan"), float("inf")
+    landmarks.requires_grad_()
+    made = landmark_image(landmarks, 64)
+    assert made[0].abs().max() == 0
+    others = [k for k in range(68) if k not in (5, 6)]
+    torch.testing.assert_close(made[1], landmark_image(landmarks[1:, others].detach(), 64)[0])
+    made.sum().backward()
+    assert landmarks.grad[0].abs().sum() == landmarks.grad[1, 5:7].abs().sum() == 0
+    assert torch.isfinite(landmarks.grad).all()
+
+
+def test_mirrored_landmarks_mirror_the_one_channel():
+    landmarks = some_landmarks(2, seed=5)
+    mirrored = landmark_image(torch.from_numpy(flip_landmarks(landmarks)), 64)
+    torch.testing.assert_close(mirrored, landmark_image(torch.from_numpy(landmarks), 64).flip(-1), atol=2e-5, rtol=0)

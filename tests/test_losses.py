@@ -13,7 +13,7 @@ from reenact.losses.hinge import critic_hinge, generator_hinge
 from reenact.losses.identity import identity
 from reenact.losses.least_squares import EVEN as SQUARES_EVEN
 from reenact.losses.least_squares import critic_least_squares, generator_least_squares
-from reenact.losses.perceptual import gram, layered, perceptual
+from reenact.losses.perceptual import gram, layered, normalised, perceptual
 from reenact.losses.pixel import pixel
 from reenact.losses.terms import Terms
 
@@ -167,3 +167,16 @@ def test_layered_perceptual_weighs_later_layers_more():
     wanted = sum(w * np.abs(a - b).mean() for w, a, b in zip(weights, fake, target, strict=True))
     value = layered([torch.from_numpy(a) for a in fake], [torch.from_numpy(b) for b in target])
     assert value.item() == pytest.approx(wanted, rel=1e-5)
+
+
+def test_normalised_perceptual_divides_each_layer_by_its_elements_and_stops_the_real_pictures_gradient():
+    fake, target = some_maps(8), some_maps(9)
+    wanted = np.mean([
+        sum(np.abs(a[n] - b[n]).sum() / a[n].size for a, b in zip(fake, target, strict=True)) for n in range(3)
+    ])  # fmt: skip
+    ours, theirs = ([torch.from_numpy(each).requires_grad_() for each in maps] for maps in (fake, target))
+    value = normalised(ours, theirs)
+    assert value.item() == pytest.approx(wanted, rel=1e-5)
+    value.backward()
+    assert all(each.grad is not None for each in ours)
+    assert all(each.grad is None for each in theirs)

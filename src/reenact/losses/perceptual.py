@@ -34,3 +34,12 @@ def layered(fake: Sequence[Tensor], target: Sequence[Tensor], *, weights: Sequen
     """
     layers = zip(weights, fake, target, strict=True)
     return torch.stack([w * (a.float() - b.detach().float()).abs().mean() for w, a, b in layers]).sum()
+
+
+def normalised(fake: Sequence[Tensor], target: Sequence[Tensor]) -> Tensor:
+    """L_p = sum_i |V_i(I_t) - V_i(fake)|_1 / (C_i H_i W_i) of each picture, the mean over the batch (seed 001).
+
+    Feature maps (B, C_i, H_i, W_i) of relu1_2, relu2_2, relu3_3, relu4_3 or what stands in their places; no gradient
+    reaches the target's.
+    """
+    return layered(fake, target, weights=(1.0,) * len(target))
