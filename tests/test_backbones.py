@@ -14,21 +14,36 @@ from reenact.corpus.shards import write_stage
 from reenact.errors import BadInput, SettingsError
 from reenact.hashing import hash_file
 
-# configuration E of the paper up to relu5_1, in torchvision's order: C a convolution with ReLU, P a pooling
-LAYERS = [64, 64, "P", 128, 128, "P", 256, 256, 256, 256, "P", 512, 512, 512, 512, "P", 512]
+# configurations E and D of the paper up to relu5_1, in torchvision's order: widths of convolutions with ReLU, P pooling
+LAYERS = {
+    "vgg19": [64, 64, "P", 128, 128, "P", 256, 256, 256, 256, "P", 512, 512, 512, 512, "P", 512],
+    "vgg16": [64, 64, "P", 128, 128, "P", 256, 256, 256, "P", 512, 512, 512, "P", 512],
+}
 
 
-def a_vgg():
+def a_vgg(name="vgg19"):
     """An ordinary Sequential of these layers: the independent reference, with keys as torchvision publishes them."""
     torch.manual_seed(0)
     layers, channels = [], 3
-    for width in LAYERS:
+    for width in LAYERS[name]:
         if width == "P":
             layers.append(nn.MaxPool2d(2, 2))
         else:
             layers += [nn.Conv2d(channels, width, 3, padding=1), nn.ReLU()]
             channels = width
     return nn.Sequential(*layers)
+
+
+def rectified(network):
+    """Indices of the ReLUs by block, as papers count them: relu1_1, relu1_2, ..."""
+    names, block, number = {}, 1, 0
+    for index, layer in enumerate(network):
+        if isinstance(layer, nn.MaxPool2d):
+            block, number = block + 1, 0
+        if isinstance(layer, nn.ReLU):
+            number += 1
+            names[f"relu{block}_{number}"] = index
+    return names
 
 
 @pytest.fixture(scope="module")
@@ -41,14 +56,17 @@ def vgg(tmp_path_factory):
     return network, file
 
 
-def settings(file, sha256=None):
-    values = {"network": "vgg19", "file": str(file), "sha256": sha256 or hash_file(file)}
+def settings(file, sha256=None, network="vgg19"):
+    values = {"network": network, "file": str(file), "sha256": sha256 or hash_file(file)}
     return FeatureSettings.parse(values, where="train.features")
 
 
-def test_vgg_maps_are_relu1_2_2_2_3_3_4_3_and_3_2_of_normalised_rgb(vgg, tmp_path):
-    network, file = vgg
-    features = load_features(tmp_path, settings(file))
+@pytest.mark.parametrize("name", ["vgg19", "vgg16"])
+def test_vgg_maps_are_the_named_layers_of_normalised_rgb(name, tmp_path):
+    network = a_vgg(name)
+    file = tmp_path / f"{name}.pth"
+    torch.save({f"features.{key}": value for key, value in network.state_dict().items()}, file)
+    features = load_features(tmp_path, settings(file, network=name))
     image = torch.rand(2, 3, 32, 32) * 2 - 1
     mean = torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1)
     deviation = torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1)
@@ -57,15 +75,20 @@ def test_vgg_maps_are_relu1_2_2_2_3_3_4_3_and_3_2_of_normalised_rgb(vgg, tmp_pat
         for layer in network:
             x = layer(x)
             after.append(x)
-    for index in (3, 8, 13, 15, 24):
-        assert isinstance(network[index], nn.ReLU)
-    for made, index in zip(features.stages(image), (3, 8, 15, 24), strict=True):
-        torch.testing.assert_close(made, after[index], rtol=1e-4, atol=1e-5)
-    torch.testing.assert_close(features.identity(image), after[13], rtol=1e-4, atol=1e-5)
-    for made, index in zip(features.firsts(image), (1, 6, 11, 20, 29), strict=True):
-        assert isinstance(network[index], nn.ReLU)
-        torch.testing.assert_close(made, after[index], rtol=1e-4, atol=1e-5)
-    assert (features.name, features.sha256) == ("vgg19", hash_file(file))
+    relu = {layer: after[index] for layer, index in rectified(network).items()}
+    assert len(relu) == {"vgg19": 13, "vgg16": 11}[name]
+    stages, firsts = ("relu1_2", "relu2_2", "relu3_3", "relu4_3"), tuple(f"relu{block}_1" for block in range(1, 6))
+    for made, layer in zip(features.stages(image), stages, strict=True):
+        torch.testing.assert_close(made, relu[layer], rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(features.identity(image), relu["relu3_2"], rtol=1e-4, atol=1e-5)
+    for made, layer in zip(features.firsts(image), firsts, strict=True):
+        torch.testing.assert_close(made, relu[layer], rtol=1e-4, atol=1e-5)
+    assert (features.name, features.sha256) == (name, hash_file(file))
+
+
+def test_a_file_of_the_other_vgg_is_refused(vgg, tmp_path):
+    with pytest.raises(BadInput, match=r"features\.17\.weight of VGG-16"):
+        load_features(tmp_path, settings(vgg[1], network="vgg16"))
 
 
 def test_vgg_reads_safetensors_too_and_has_no_gradient_for_weights(vgg, tmp_path):
@@ -216,6 +239,8 @@ def test_the_network_of_a_training_is_found_again_or_said_to_be_another(vgg, tmp
         features_again(tmp_path, {"name": "vgg19", "sha256": sha256}, NetworkSettings())
     named = NetworkSettings(vgg19=WeightsSettings(file=str(file), sha256=sha256))
     assert features_again(tmp_path, {"name": "vgg19", "sha256": sha256}, named).name == "vgg19"
+    with pytest.raises(BadInput, match=r"VGG-16 .* evaluate\.networks\.vgg16"):
+        features_again(tmp_path, {"name": "vgg16", "sha256": sha256}, named)
 
 
 def test_a_missing_damaged_or_foreign_guide_is_refused(tmp_path):

@@ -1,4 +1,4 @@
-"""Frozen feature networks for losses: the guide by default, or the user's own VGG-19."""
+"""Frozen feature networks for losses: the guide by default, or the user's own VGG."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,7 +11,7 @@ from torch import Tensor
 
 from reenact.backbones.reader import Reader
 from reenact.backbones.settings import CACHE, FeatureSettings, NetworkSettings
-from reenact.backbones.vgg import Vgg19
+from reenact.backbones.vgg import LAYOUTS, Vgg
 from reenact.backbones.weights import weights_file
 from reenact.corpus.shards import read_stage
 from reenact.errors import BadInput
@@ -105,9 +105,9 @@ def load_features(guide: Path, settings: FeatureSettings) -> Features:
 
     Raises BadInput where the file is missing, damaged or not the one whose checksum is known.
     """
-    if settings.network == "vgg19":
+    if settings.network != "guide":
         path = weights_file(settings.weights, where="train.features", cache=Path(CACHE))
-        return Vgg19.load(path, sha256=settings.sha256)
+        return Vgg.load(settings.network, path, sha256=settings.sha256)
     reader, facts = load_reader(guide)
     return GuideFeatures(reader, sha256=facts["sha256"], scales=tuple(facts["scales"]))
 
@@ -115,20 +115,23 @@ def load_features(guide: Path, settings: FeatureSettings) -> Features:
 def features_again(guide: Path, known: Mapping[str, str] | None, networks: NetworkSettings) -> Features | None:
     """The network behind a training's losses, by what the trained system's card says of it (name, sha256).
 
-    Raises BadInput where the guide is another one by now, or the file of VGG-19 is not given.
+    Raises BadInput where the guide is another one by now, or the file of the VGG is not given.
     """
     if known is None:
         return None
-    if known["name"] == "vgg19":
-        if not networks.vgg19.given:
-            raise BadInput("fine-tuning needs the VGG-19 of the training: name its file in evaluate.networks.vgg19.")
-        path = weights_file(networks.vgg19, where="evaluate.networks.vgg19", cache=Path(networks.cache))
-        found: Features = Vgg19.load(path, sha256=networks.vgg19.sha256)
+    name = known["name"]
+    if name in LAYOUTS:
+        own = {"vgg19": networks.vgg19, "vgg16": networks.vgg16}[name]
+        where = f"evaluate.networks.{name}"
+        if not own.given:
+            raise BadInput(f"fine-tuning needs the {LAYOUTS[name].title} of the training: name its file in {where}.")
+        path = weights_file(own, where=where, cache=Path(networks.cache))
+        found: Features = Vgg.load(name, path, sha256=own.sha256)
     else:
         found = load_features(guide, FeatureSettings())
     if found.sha256 != known["sha256"]:
         raise BadInput(
-            f"fine-tuning needs the network of the training, {known['name']} {known['sha256'][:12]}; this is "
+            f"fine-tuning needs the network of the training, {name} {known['sha256'][:12]}; this is "
             f"{found.sha256[:12]}. Run train again."
         )
     return found

@@ -46,25 +46,28 @@ class NetworkSettings(Settings):
     arcface: WeightsSettings = WeightsSettings()  # csim_arcface_*: an ONNX file
     lpips: LpipsSettings = LpipsSettings()  # lpips: alexnet-owt-7be5be79.pth
     vgg19: WeightsSettings = WeightsSettings()  # the one of train.features, for rows of fine-tuned systems
+    vgg16: WeightsSettings = WeightsSettings()  # or this one
 
 
 class FeatureSettings(Settings):
-    """`guide`: the reader trained on this corpus. `vgg19`: published weights, a .pth or .safetensors of the user's."""
+    """`guide`: the reader trained on this corpus. `vgg19`, `vgg16`: published weights of the user's."""
 
-    network: Literal["guide", "vgg19"] = "guide"
-    file: str = ""  # vgg19: with keys features.N.weight and features.N.bias
+    network: Literal["guide", "vgg19", "vgg16"] = "guide"
+    file: str = ""  # of a VGG: a .pth or .safetensors with keys features.N.weight and features.N.bias
     url: str = ""  # or its address; kept in out/weights
     sha256: str = Field(default="", pattern="^([0-9a-f]{64})?$")  # of that file
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
-        if self.network == "vgg19" and not (bool(self.file) != bool(self.url) and self.sha256):
-            raise ValueError("network vgg19 needs the file of its weights (file or url) and the file's sha256")
+        if self.network != "guide" and not (bool(self.file) != bool(self.url) and self.sha256):
+            raise ValueError(
+                f"network {self.network} needs the file of its weights (file or url) and the file's sha256"
+            )
         if self.network == "guide" and (self.file or self.url or self.sha256):
-            raise ValueError("file, url and sha256 belong to network vgg19; the guide comes from stage train_guide")
+            raise ValueError("file, url and sha256 belong to vgg19 and vgg16; the guide comes from stage train_guide")
         return self
 
     @property
     def weights(self) -> WeightsSettings:
-        """The file of vgg19."""
+        """The file of a VGG."""
         return WeightsSettings(file=self.file, url=self.url, sha256=self.sha256)
