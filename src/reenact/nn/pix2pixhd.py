@@ -105,3 +105,9 @@ def doubled(x: Tensor) -> Tensor:
     H, W = x.shape[-2:]
     between = F.interpolate(x, size=(2 * H - 1, 2 * W - 1), mode="bilinear", align_corners=True)
     return F.pad(between, (0, 1, 0, 1), mode="replicate")
+
+
+def normal_start(module: nn.Module) -> None:
+    """N(0, 0.02) for the weights of convolutions, as published; their biases stay as they are. For `Module.apply`."""
+    if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
+        nn.init.normal_(module.weight, 0.0, 0.02)

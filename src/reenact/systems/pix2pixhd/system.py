@@ -22,7 +22,7 @@ from reenact.losses.terms import Terms
 from reenact.nn.beside import first_answers, judged, pyramid
 from reenact.nn.modes import frozen
 from reenact.nn.multiscale import MultiScale, scores
-from reenact.nn.pix2pixhd import GlobalGenerator, LocalEnhancer, doubled, halved
+from reenact.nn.pix2pixhd import GlobalGenerator, LocalEnhancer, doubled, halved, normal_start
 from reenact.systems.card import Label
 from reenact.systems.pix2pixhd.settings import Pix2PixHDSettings
 from reenact.systems.protocol import Optimiser, Phase
@@ -69,7 +69,7 @@ class Pix2PixHD(nn.Module):
             scales=settings.scales,
             layers=settings.layers,
         )
-        self.apply(_normal)
+        self.apply(normal_start)
 
     @property
     def networks(self) -> Mapping[str, nn.Module]:
@@ -211,9 +211,3 @@ def _check(settings: Pix2PixHDSettings, size: int, width: int, halvings: int) ->
         )
     if settings.enhancer and width % 2:
         raise SettingsError(f"systems.pix2pixhd.width: the enhancer has half of it, and {width} is odd.")
-
-
-def _normal(module: nn.Module) -> None:
-    """N(0, 0.02) for the weights of convolutions, whose biases stay as they are."""
-    if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
-        nn.init.normal_(module.weight, 0.0, 0.02)
