@@ -25,6 +25,14 @@ TINY: dict[str, dict[str, Any]] = {
     "train_guide": {"size": 32, "width": 2, "samples": 64, "batch": 16, "embedding": 8, "validate_frames": 16},
     "systems": {
         "cgan": {"width": 2, "discriminator_width": 2},
+        "facegan": {
+            "width": 4,
+            "halvings": 1,
+            "blocks": 1,
+            "mixer_width": 4,
+            "mixer_blocks": 1,
+            "discriminator_width": 4,
+        },
         "caingan": {"sources": 2, "width": 8, "embedding": 8, "discriminator_width": 4},
         "fewshot_heads": {"sources": 2, "width": 8, "finetune": {"epochs": 2}},
         "pix2pixhd": {"sources": 2, "width": 4, "halvings": 1, "blocks": 1, "discriminator_width": 4, "layers": 2},

@@ -30,6 +30,7 @@ def train_branch(root, uri, out, branch, *, runtime=RUNTIME, system=SYSTEM, **ch
     return train(
         **{kind: root / kind for kind in KINDS},
         guide=root / "guide",
+        segments=root / "segments" if (root / "segments").exists() else None,
         out=out,
         branch=Branch.parse(branch),
         settings=TrainSettings.parse({**settings, **changes}, where="train"),

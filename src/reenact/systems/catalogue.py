@@ -8,10 +8,11 @@ from reenact.errors import SettingsError
 from reenact.systems.caingan.settings import CARD as CAINGAN
 from reenact.systems.card import SystemCard
 from reenact.systems.cgan.settings import CARD as CGAN
+from reenact.systems.facegan.settings import CARD as FACEGAN
 from reenact.systems.fewshot_heads.settings import CARD as FEWSHOT_HEADS
 from reenact.systems.pix2pixhd.settings import CARD as PIX2PIXHD
 
-SYSTEMS: Mapping[str, SystemCard] = {card.name: card for card in (CGAN, CAINGAN, PIX2PIXHD, FEWSHOT_HEADS)}
+SYSTEMS: Mapping[str, SystemCard] = {card.name: card for card in (CGAN, FACEGAN, CAINGAN, PIX2PIXHD, FEWSHOT_HEADS)}
 
 
 def system_card(name: str) -> SystemCard:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 CHALLENGER = "challenger"
 SYNTHETIC = "Every picture this model draws is synthetic. Say so wherever one is shown."
 _IDENTITY = ("branch", "reenact.key", "weights_sha256")
-_REQUIREMENTS = ("mlflow", "numpy", "pandas", "pyarrow", "pydantic", "safetensors", "torch")
+_REQUIREMENTS = ("mlflow", "numpy", "opencv-python-headless", "pandas", "pyarrow", "pydantic", "safetensors", "torch")
 _SCRIPT = """\
 from mlflow.models import set_model
 from reenact.tracking.served_model import ServedModel

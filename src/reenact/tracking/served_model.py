@@ -57,6 +57,7 @@ class ServedModel(PythonModel):
             landmarks=values["source_landmarks"],
             actions=values["source_actions"],
             pose=values["source_pose"],
+            segments=source_segments(values) if "segments" in self.system.labels else None,
         )
         driving = Faces(
             # a driving face's picture is never read: NaN would show it
@@ -67,6 +68,22 @@ class ServedModel(PythonModel):
         )
         with torch.inference_mode():
             return np.asarray(given.reenact(self.system, sources, driving).numpy(), dtype=np.float32)
+
+
+def source_segments(values: Mapping[str, Any]) -> Any:
+    """(B, K, 128, 128) uint8 of the sources: made by landmarks and colours, since nobody has them at hand.
+
+    Colours are learned from the K pictures of each sample alone (backend `hull` of label_segments).
+    """
+    import torch
+
+    from reenact.labelling.segments.hull import hull_segments
+
+    pictures = values["sources"].add(1).mul(127.5).round().to(torch.uint8).permute(0, 1, 3, 4, 2).contiguous().numpy()
+    landmarks = values["source_landmarks"].numpy()
+    found = np.ones(landmarks.shape[1], dtype=np.bool_)
+    made = [hull_segments(list(images), points, found) for images, points in zip(pictures, landmarks, strict=True)]
+    return torch.from_numpy(np.stack(made))
 
 
 def check_shapes(shapes: Mapping[str, tuple[int, ...]], edits: Mapping[str, Any]) -> None:
