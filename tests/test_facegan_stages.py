@@ -1,4 +1,4 @@
-"""FACEGAN through the stages: phases with batches of their own, scored with its further rows, registered, drawn from."""
+"""FACEGAN through the stages: phases with batches of their own, scored with its further rows, registered, used."""
 
 import json
 import os

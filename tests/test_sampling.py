@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from reenact.corpus.corpus import Corpus
-from reenact.corpus.sampling import Sampler, flip_label, resized
+from reenact.corpus.sampling import Sampler, flip_label, ready, resized
 from reenact.corpus.shards import read_array, write_array, write_stage
 from reenact.corpus.splits import Part, read_parts
 from reenact.corpus.tables import read_table, write_table
@@ -64,6 +64,18 @@ def test_batches_of_any_size_hold_the_same_samples(corpus, train):
     whole = sampler.batch(range(8))
     halves = [sampler.batch(range(4)), sampler.batch(range(4, 8))]
     assert torch.equal(whole.target.image, torch.cat([half.target.image for half in halves]))
+
+
+def test_labels_are_the_same_where_no_picture_is_read(corpus, train):
+    sampler = Sampler(corpus, train, size=32, seed=3, labels=("landmarks", "actions", "pose"), sources=2)
+    whole, bare = sampler.read(range(6)), sampler.read(range(6), pictures=False)
+    for a, b in ((whole.sources, bare.sources), (whole.target, bare.target)):
+        assert torch.equal(a.landmarks, b.landmarks)
+        assert torch.equal(a.actions, b.actions)
+        assert torch.equal(a.pose, b.pose)
+        assert a.image.numel() > 0
+        assert b.image.numel() == 0
+    assert ready(bare, "cpu").sources.image.shape == (6, 2, 3, 0, 0)
 
 
 def test_frames_come_from_one_clip_of_the_split_and_are_distinct_and_found(corpus, train):

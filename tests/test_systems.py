@@ -19,13 +19,18 @@ SMALL = {"cgan": {"width": 4, "discriminator_width": 4}}
 
 
 def some_faces(*shape):
-    return Faces(image=torch.rand(*shape, 3, SIZE, SIZE) * 2 - 1, landmarks=torch.rand(*shape, 68, 2))
+    return Faces(
+        image=torch.rand(*shape, 3, SIZE, SIZE) * 2 - 1, landmarks=torch.rand(*shape, 68, 2),
+        actions=5 * torch.rand(*shape, 17), pose=60 * torch.rand(*shape, 3) - 30,
+        segments=torch.randint(0, 3, (*shape, 128, 128), dtype=torch.uint8),
+    )  # fmt: skip
 
 
 def a_system(name):
     torch.manual_seed(0)
     features = GuideFeatures(Reader(width=2), sha256="0" * 64, scales=(1.0,) * 7)
-    values = {**SMALL.get(name, {}), **({} if name == "cgan" else {"sources": 2})}
+    several = "sources" in SYSTEMS[name].settings.model_fields
+    values = {**SMALL.get(name, {}), **({"sources": 2} if several else {})}
     return build_system(name, "full", values, size=SIZE, features=features, clips=3)
 
 

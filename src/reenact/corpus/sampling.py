@@ -112,10 +112,11 @@ class Sampler:
         """The samples of these numbers as one batch on a device."""
         return ready(self.read(numbers), device)
 
-    def read(self, numbers: Sequence[int], *, sources: int | None = None) -> FaceBatch:
+    def read(self, numbers: Sequence[int], *, sources: int | None = None, pictures: bool = True) -> FaceBatch:
         """The same with pictures still bytes, (..., S, S, 3) uint8, as `ready` takes them; safe in any thread.
 
         With `sources` only the first so many source pictures of each sample are read, the rest of it is the same.
+        Without `pictures` those have no pixels and faces no segments: reading them is nearly all that a sample costs.
         """
         samples = [self.draw(number) for number in numbers]
         kept = self.sources if sources is None else sources
@@ -123,16 +124,18 @@ class Sampler:
         index = {name: number for number, name in enumerate(self.identities)}
         thirds = [[sample.third] for sample in samples if sample.third is not None]
         return FaceBatch(
-            sources=self._faces([list(sample.sources[:kept]) for sample in samples], flips),
-            target=self._faces([[sample.target] for sample in samples], flips)[:, 0],
-            third=self._faces(thirds, flips)[:, 0] if thirds else None,
+            sources=self._faces([list(sample.sources[:kept]) for sample in samples], flips, pictures),
+            target=self._faces([[sample.target] for sample in samples], flips, pictures)[:, 0],
+            third=self._faces(thirds, flips, pictures)[:, 0] if thirds else None,
             identity=torch.tensor([index[sample.identity] for sample in samples]),
             clip=torch.tensor([self.clips[pool_of(sample.sources[0].clip)] for sample in samples]),
         )
 
-    def _faces(self, rows: _Rows, flips: list[bool]) -> Faces:
-        labels = {name: self._label(name, rows, flips) for name in self.labels}
-        return Faces(image=self._images(rows, flips), **labels)
+    def _faces(self, rows: _Rows, flips: list[bool], pictures: bool) -> Faces:
+        wanted = [name for name in self.labels if pictures or name != "segments"]
+        labels = {name: self._label(name, rows, flips) for name in wanted}
+        nothing = torch.empty((len(rows), len(rows[0]), 0, 0, 3), dtype=torch.uint8)
+        return Faces(image=self._images(rows, flips) if pictures else nothing, **labels)
 
     def _images(self, rows: _Rows, flips: list[bool]) -> Tensor:
         images = np.empty((len(rows), len(rows[0]), self.size, self.size, 3), dtype=np.uint8)

@@ -38,7 +38,7 @@ class Phase:
     sources: int | tuple[int, int] = 1  # K, or the least and most: drawn anew for each batch
     third: bool = False  # the sampler adds a third frame of the same clip
     batch: int = 0  # samples of a step; 0: train.batch
-    draws: bool = True  # False: it trains no picture, so that nothing is validated and no alarm looks meanwhile
+    draws: bool = True  # False: no picture: none is read, nothing validated, no alarm looks meanwhile
     generator: Optimiser
     discriminator: Optimiser | None = None
     discriminator_steps: int = 1  # per generator step

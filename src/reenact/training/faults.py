@@ -51,6 +51,6 @@ def strike(faults: tuple[Fault, ...], step: int, batch: FaceBatch) -> FaceBatch:
             os._exit(EXIT_CODE)
         if fault.kind == "kill":
             os.kill(os.getpid(), signal.SIGKILL)
-        poisoned = torch.full_like(batch.target.image, float("nan"))
-        batch = replace(batch, target=replace(batch.target, image=poisoned))
+        image, landmarks = (torch.full_like(x, float("nan")) for x in (batch.target.image, batch.target.landmarks))
+        batch = replace(batch, target=replace(batch.target, image=image, landmarks=landmarks))
     return batch

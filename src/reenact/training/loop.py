@@ -137,7 +137,8 @@ class Training:
         return seconds
 
     def _read(self, phase: Phase, sampler: Sampler, step: int) -> FaceBatch:
-        return sampler.read(self._numbers(phase, step), sources=sources_at(phase, seed=self.seed, step=step))
+        sources = sources_at(phase, seed=self.seed, step=step)
+        return sampler.read(self._numbers(phase, step), sources=sources, pictures=phase.draws)
 
     def _numbers(self, phase: Phase, step: int) -> range:
         """The samples of this step that belong to this process."""
