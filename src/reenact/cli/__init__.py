@@ -5,7 +5,20 @@ import sys
 
 import typer
 
-from reenact.cli import compare_runs, data, evaluate, judge_reader, labels, pairs, pipeline, repro, show, stages, study
+from reenact.cli import (
+    compare_runs,
+    data,
+    edit,
+    evaluate,
+    judge_reader,
+    labels,
+    pairs,
+    pipeline,
+    repro,
+    show,
+    stages,
+    study,
+)
 from reenact.errors import ReenactError
 
 app = typer.Typer(
@@ -43,6 +56,7 @@ pipeline.add_to(app)
 repro.add_to(app)
 labels.add_to(app)
 pairs.add_to(app)
+edit.add_to(app)
 compare_runs.add_to(app)
 judge_reader.add_to(app)
 study.add_to(app)

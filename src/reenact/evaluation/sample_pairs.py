@@ -67,11 +67,12 @@ def _rows(group: Scored, faces: pd.DataFrame, corpus: Corpus, *, strips: set[str
             "name": _name(pair),
             "strip": str(pair["pair"]) in strips,
             "landmarks": np.asarray(corpus.landmarks(corpus.by_name[clip])[frame], np.float32).ravel(),
-            **{role: _encoded(view.pictures[place]) if view.usable[place] else None for role, view in views.items()},
+            **{role: encoded(view.pictures[place]) if view.usable[place] else None for role, view in views.items()},
         }
 
 
-def _encoded(picture: Picture) -> bytes:
+def encoded(picture: Picture) -> bytes:
+    """RGB uint8 (S, S, 3) as JPEG for the report, of `LARGEST` px at most; `samples.decoded` reads it."""
     if picture.shape[0] > LARGEST:
         picture = np.asarray(cv2.resize(picture, (LARGEST, LARGEST), interpolation=cv2.INTER_AREA), np.uint8)
     bgr = cv2.cvtColor(np.ascontiguousarray(picture), cv2.COLOR_RGB2BGR)

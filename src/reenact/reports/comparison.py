@@ -29,11 +29,15 @@ from reenact.reports.cases import cases_html
 from reenact.reports.curves import curves_html
 from reenact.reports.detection import LEAD, detection_html
 from reenact.reports.figures_table import differences_html, figures_html
+from reenact.reports.given_backgrounds import LEAD as BACKGROUNDS
+from reenact.reports.given_backgrounds import backgrounds_html
 from reenact.reports.judges import judges_html
 from reenact.reports.magnitudes import history_of, magnitudes_html
 from reenact.reports.metric_check import CHECKED, check_html
 from reenact.reports.page import page, picture, section
 from reenact.reports.strips import reading, samples_of, strips_html
+from reenact.reports.sweeps import LEAD as SWEEPS
+from reenact.reports.sweeps import sweeps_html
 
 SYNTHETIC = "Every generated face in this report is synthetic: drawn by a network, never filmed."
 _TESTED = (
@@ -82,6 +86,8 @@ def write_report(path: Path, *, comparison: Comparison, context: Mapping[str, An
         section("Best, median and worst", cases_html(ordered, samples, rule), lead=_CASES),
         section("By bands", bands_html(read_bands(path.parent / "bands.parquet"), metric=str(rule.get("metric"))),
                 lead="Means with 95 % intervals; below, the share of pairs that could be judged."),
+        _where_any("One label at a time", sweeps_html(ordered), lead=SWEEPS),
+        _where_any("Backgrounds of choice", backgrounds_html(ordered), lead=BACKGROUNDS),
         _checked(comparison),
         _detection(comparison),
         section("Loss magnitudes", magnitudes_html(ordered), lead=_MAGNITUDES),
@@ -100,8 +106,12 @@ def write_report(path: Path, *, comparison: Comparison, context: Mapping[str, An
 
 
 def _checked(comparison: Comparison) -> str:
-    body = check_html(comparison.metric_check)
-    return section("Metrics without a truth", body, lead=CHECKED) if body else ""
+    return _where_any("Metrics without a truth", check_html(comparison.metric_check), lead=CHECKED)
+
+
+def _where_any(title: str, body: str, *, lead: str) -> str:
+    """A section, unless nobody has anything to show in it."""
+    return section(title, body, lead=lead) if body else ""
 
 
 def _headline(comparison: Comparison) -> str:
@@ -142,8 +152,7 @@ def _reading(context: Mapping[str, Any]) -> str:
 
 
 def _detection(comparison: Comparison) -> str:
-    body = detection_html(comparison.detection)
-    return section(DETECTION, body, lead=LEAD) if body else ""
+    return _where_any(DETECTION, detection_html(comparison.detection), lead=LEAD)
 
 
 def _differences(comparison: Comparison) -> str:

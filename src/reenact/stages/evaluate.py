@@ -9,6 +9,7 @@ from pydantic import Field
 from reenact.alarms.settings import EvaluateAlarms
 from reenact.backbones.settings import NetworkSettings
 from reenact.config import Runtime, Settings
+from reenact.evaluation.editing_settings import BackgroundSettings, SweepSettings
 from reenact.evaluation.judge_settings import OpenFaceSettings
 from reenact.stages.result import StageResult
 from reenact.systems.branch import Branch
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from reenact.corpus.corpus import Corpus
+    from reenact.evaluation.editing import Edited
     from reenact.evaluation.judges import Judges
     from reenact.evaluation.redrawn import Redrawn
     from reenact.evaluation.scoring import Scored
@@ -49,6 +51,8 @@ class EvaluateSettings(Settings):
     retarget: tuple[Literal["cross", "cross_truth", "lsim", "crossvideo"], ...] = ("cross", "cross_truth")
     # Protocols in which systems that can be are also fine-tuned on each person's source pictures: seconds a person.
     finetune: tuple[Literal["self", "cross", "cross_truth", "lsim", "selfvideo", "crossvideo"], ...] = ()
+    sweeps: SweepSettings = SweepSettings()  # of systems that move by action units
+    backgrounds: BackgroundSettings = BackgroundSettings()  # of systems that draw before any picture
     judge: str = "tools"  # who reads pose, expression and identity
     judges: dict[str, str] = Field(default_factory=dict)  # by metric, where somebody else reads for it
     openface: OpenFaceSettings = OpenFaceSettings()  # for the judge openface
@@ -90,6 +94,7 @@ def evaluate(
     from reenact.corpus.shards import read_stage
     from reenact.evaluation import records, writing
     from reenact.evaluation.data_facts import data_facts
+    from reenact.evaluation.editing import write_edited
     from reenact.evaluation.judge_facts import judge_facts
     from reenact.evaluation.notes import shot_notes
     from reenact.evaluation.pairs.redrawable import scene_files
@@ -106,7 +111,7 @@ def evaluate(
     pairs, seed = pairs_of(corpus, validated, settings, videos=videos)
     redrawn = Redrawn(corpus, scene_files(corpus, videos))
     judges = judges_of(settings, runtime)
-    scored, drawing, cost = _score(corpus, pairs, (model, guide), branch, settings, runtime, judges, redrawn)
+    scored, drawing, cost, edited = _score(corpus, pairs, (model, guide), branch, settings, runtime, judges, redrawn)
     drawing |= judge_facts(scored[branch.name], pairs, corpus, videos, size=int(drawing["image_size"]), judges=judges,
                            default=settings.judge, judge_size=settings.judge_size, most=settings.agreement)  # fmt: skip
     facts = {**drawing, "branch": branch.name, "system": branch.system, "variant": branch.variant,
@@ -114,12 +119,14 @@ def evaluate(
              "alarms": [*drawing["alarms"], *status.get("alarms", [])]}  # fmt: skip
     write_json(out / "data.json", data_facts(corpus, validated))  # for the report: it sees the branches only
     write_json(out / "cost.json", cost)
+    write_edited(out, edited)
     written = writing.write_evaluation(
         out, scored, pairs, corpus, facts, judges, row=branch.name, repeats=settings.bootstrap, seed=settings.seed,
-        samples=settings.samples, notes=[records.ONE_TRAINING, *shot_notes(facts["shots"], pairs)],
+        samples=settings.samples,
+        notes=[records.ONE_TRAINING, *shot_notes(facts["shots"], pairs), *edited.notes],
     )  # fmt: skip
     judges.cache.save()
-    _log(out, status, branch, tracking)
+    _log(out, edited, status, branch, tracking)
     return StageResult(stage="evaluate", counts=written)
 
 
@@ -140,13 +147,14 @@ def judges_of(settings: EvaluateSettings, runtime: Runtime) -> "Judges":
     return make_judges(settings.judge, settings.judges, making)
 
 
-def _log(out: Path, status: Mapping[str, Any], branch: Branch, tracking: TrackingSettings) -> None:
+def _log(out: Path, edited: "Edited", status: Mapping[str, Any], branch: Branch, tracking: TrackingSettings) -> None:
     """The branch's figures as metrics of its training's run, which is made where MLflow does not know it."""
+    from reenact.evaluation import editing
     from reenact.evaluation.records import read_metrics
     from reenact.evaluation.table import figures_of_run
     from reenact.tracking.runs import branch_run, run_facts
 
-    figures = figures_of_run(read_metrics(out), branch.name)
+    figures = {**figures_of_run(read_metrics(out), branch.name), **editing.figures_of_run(edited)}
     params, tags = run_facts(status)
     with branch_run(tracking, key=str(status["key"]), name=branch.name, params=params, tags=tags) as tracker:
         tracker.metrics(figures, int(status["steps"]))
@@ -177,13 +185,14 @@ def _score(
     runtime: Runtime,
     judges: "Judges",
     redrawn: "Redrawn",
-) -> tuple[Mapping[str, list["Scored"]], dict[str, Any], dict[str, Any]]:
+) -> tuple[Mapping[str, list["Scored"]], dict[str, Any], dict[str, Any], "Edited"]:
     import torch
 
     from reenact.backbones.features import features_again
     from reenact.errors import SettingsError
     from reenact.evaluation.alarms import mask_verdict, verdicts
     from reenact.evaluation.cost import Timed
+    from reenact.evaluation.editing import measure
     from reenact.evaluation.further_rows import further_rows
     from reenact.evaluation.pairs.shots import fewer_than
     from reenact.evaluation.pictures import Pictures
@@ -218,6 +227,11 @@ def _score(
         finetune=settings.finetune,
     )
     rows = rows_of(pictures, [(branch.name, reenacted(timed, pictures, **how)), *more])
+    # First, since it is quick to say what it lacks.
+    edited = measure(
+        system, pictures, pairs, judges, row=branch.name, sweeps=settings.sweeps, backgrounds=settings.backgrounds,
+        **how, repeats=settings.bootstrap, seed=settings.seed,
+    )  # fmt: skip
     scored = score(rows, pairs, pictures, judges)
     cost: dict[str, Any] = timed.card(device=device, threads=runtime.threads)
     alarms = [*verdicts(scored, branch.name, settings.alarms),
@@ -225,4 +239,4 @@ def _score(
     said = [verdict.plain() for verdict in alarms]
     drawing = {"image_size": pictures.size, "model": facts, "alarms": said, "shots": shots,
                "pairs_with_fewer_shots": fewer_than(pairs, shots)}  # fmt: skip
-    return scored, drawing, cost
+    return scored, drawing, cost, edited

@@ -1,0 +1,85 @@
+"""Faces drawn before given backgrounds: how well the backgrounds survive, and the pictures."""
+
+import html
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from reenact.corpus.tables import read_table
+from reenact.errors import ReenactError
+from reenact.evaluation.background_figures import ANOTHER, OWN
+from reenact.evaluation.collect import Entry
+from reenact.evaluation.samples import decoded
+from reenact.reports.background import record
+from reenact.reports.page import rows
+from reenact.reports.strips import face
+
+LEAD = (
+    "Test pairs within a person, drawn before a picture of another person's clip and before the source's own without "
+    "face and hair. Error: grey levels (of 255, the channel that is furthest off) between result and given picture, "
+    "where the driving frame's segments say background, 4 px off the edge. IoU: of mask > 0.5 and face + hair. "
+    "Means with 95 % intervals over people."
+)
+_TITLES = {ANOTHER: "another clip's picture", OWN: "own, without face and hair"}
+_SEEN = {"source": "source", "driver": "driver", "before": "given background", "result": "drawn", "mask": "mask"}
+
+
+def backgrounds_html(entries: Sequence[Entry]) -> str:
+    """One table of all entries that were drawn so, and each one's pictures; "" where none was."""
+    lines, pictures = [], ""
+    for entry in entries:
+        scored = entry.evaluation if entry.status == "trained" else None
+        figures = record(scored / "backgrounds.json" if scored else None)
+        for kind, found in figures.get("given", {}).items():
+            own = figures if kind == OWN else {}
+            lines.append(("", [
+                html.escape(entry.name), html.escape(_TITLES[kind]), str(found["pairs"]), _mean(found["mean"]),
+                _mean(found["p95"]), "-" if found["largest"] is None else f"{found['largest']:.0f}",
+                _mean(found["within"], 100.0), _mean(own.get("iou")), _mean(own.get("ssim"), digits=3),
+                _mean(own.get("ssim_unmixed"), digits=3),
+            ]))  # fmt: skip
+        pictures += _pictures(entry) if figures else ""
+    heads = ["", "given", "pairs", "mean error", "95 % of places", "largest", "% within 2 levels", "IoU of the mask",
+             "SSIM", "SSIM without the mixer"]  # fmt: skip
+    return rows(heads, lines, text=(1,)) + pictures if lines else ""
+
+
+def _mean(figure: Mapping[str, Any] | None, scale: float = 1.0, digits: int = 2) -> str:
+    if not figure or figure["value"] is None:
+        return "-"
+    low, high = figure["low"], figure["high"]
+    within = (
+        "" if low is None else f'<span class="interval">{scale * low:.{digits}f} to {scale * high:.{digits}f}</span>'
+    )
+    return f"{scale * figure['value']:.{digits}f}{within}"
+
+
+def _pictures(entry: Entry) -> str:
+    """Those kept, in a table of their own: source, driver, given background, result, mask."""
+    try:
+        table = read_table(entry.evaluation / "backgrounds.parquet", kind="backgrounds") if entry.evaluation else None
+    except ReenactError:  # figures may have been copied without their pictures
+        return ""
+    if table is None or table.empty:
+        return ""
+    kept = table[table["result"].notna()]
+    head = "".join(f'<th scope="col">{html.escape(title)}</th>' for title in _SEEN.values())
+    body = "".join(_line(sample, entry.name) for sample in kept.to_dict("records"))
+    return (
+        f"<details><summary>{html.escape(entry.name)}: {len(kept)} pictures</summary>"
+        f'<div class="scroll"><table class="strips" style="max-width:900px"><thead><tr><th></th>{head}</tr></thead>'
+        f"<tbody>{body}</tbody></table></div></details>"
+    )
+
+
+def _line(sample: Mapping[Any, Any], system: str) -> str:
+    who = html.escape(str(sample["identity"]))
+    off = "" if pd.isna(sample["mean"]) else f"<br>{sample['mean']:.2f} levels off"
+    said = f"<b>{who}</b><br>{html.escape(str(sample['background']))}{off}"
+    cells = []
+    for role, title in _SEEN.items():
+        image, fake = decoded(sample, role), role == "result"
+        alt = f"{sample['identity']}: {title}" + (f" by {system}, a synthetic face" if fake else "")
+        cells.append("-" if image is None else face(image, alt, fake=fake))
+    return f'<tr><th scope="row">{said}</th>' + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
