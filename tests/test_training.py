@@ -409,7 +409,7 @@ def test_samples_of_a_step_are_divided_among_processes(setup, fabric, monkeypatc
     shares = []
     for rank in (0, 1):
         monkeypatch.setattr(type(fabric), "global_rank", property(lambda self, rank=rank: rank))
-        shares.append(list(training._numbers(3)))
+        shares.append(list(training._numbers(training.system.phases[0], 3)))
     assert sorted(itertools.chain(*shares)) == [12, 13, 14, 15]
     assert len(shares[0]) == len(shares[1]) == 2
 

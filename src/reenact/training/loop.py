@@ -62,9 +62,9 @@ class Training:
         """
         for phase in self.system.phases:
             if self._batch(phase) % self.fabric.world_size:
-                where = f"the phase {phase.name}" if phase.batch else "train.batch"
+                where = f"batch of the phase {phase.name}" if phase.batch else "train.batch"
                 raise SettingsError(
-                    f"{where}: {self._batch(phase)} samples can't be shared by {self.fabric.world_size} processes."
+                    f"{where}: {self._batch(phase)} can't be shared by {self.fabric.world_size} processes."
                 )
         self._restore()
         self._start = time.monotonic() - self.state.seconds
