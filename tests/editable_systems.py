@@ -74,6 +74,9 @@ class Mixer(nn.Module):
         across = (grid[None, None] - centre[:, 0, None, None]) ** 2
         return {"mixer": (across + (grid[None, :, None] - centre[:, 1, None, None]) ** 2 < self.radius**2).float()}
 
+    def mask_on(self, sources, driving, background):
+        return self.masks(sources, driving)["mixer"]
+
     def on_background(self, sources, driving, background):
         self.given.append(background)
         mask = self.masks(sources, driving)["mixer"][:, None]

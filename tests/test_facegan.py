@@ -14,6 +14,7 @@ from reenact.faces.batch import FaceBatch, Faces
 from reenact.systems.catalogue import SYSTEMS, build_system, system_settings
 from reenact.systems.facegan.action_reader import ActionReader
 from reenact.systems.facegan.motion import motion
+from reenact.systems.offers import can_edit, can_segment, can_swap_background, unmixed
 from reenact.systems.protocol import untransformed
 from reenact.systems.store import load_system, save_system
 from reenact.systems.watched import masks_of
@@ -130,10 +131,10 @@ def test_without_a_trained_mixer_the_reenactors_picture_is_the_result():
     system, batch = small().eval(), some_batch()
     with torch.inference_mode():
         drawn = system.reenact(batch.sources, batch.target)
-        face, _ = system._face(batch.source, batch.target.landmarks)  # the transformer starts as the identity
+        face = system.face(batch.sources, batch.source.landmarks)  # the transformer starts as the identity
         moved = system.landmarks_for(batch.sources, batch.target)
     torch.testing.assert_close(moved, batch.source.landmarks)
-    assert drawn.shape == face.image.shape
+    torch.testing.assert_close(drawn, face.image)
     assert masks_of(system, batch.sources, batch.target) == {}
     with pytest.raises(ValueError, match="no trained background mixer"):
         system.on_background(batch.sources, batch.target, drawn)
@@ -153,10 +154,16 @@ def test_action_units_drive_it_and_the_drivers_landmarks_do_not():
         raw = untransformed(system)
         assert torch.equal(raw.reenact(batch.sources, otherwise), raw.reenact(batch.sources, batch.target))
         assert not torch.equal(raw.reenact(batch.sources, batch.target), drawn)
-    assert system.moves_by_actions
+        plain = unmixed(system).reenact(batch.sources, batch.target)
+        assert torch.equal(plain, system.face(batch.sources, system.landmarks_for(batch.sources, batch.target)).image)
+    assert can_edit(system)
+    assert can_swap_background(system)
+    assert can_segment(system)
     bare = small("no_transformer")
     assert untransformed(bare) is bare
-    assert not bare.moves_by_actions
+    assert not can_edit(bare)
+    assert not can_swap_background(small("no_mixer"))
+    assert unmixed(small("no_mixer")) is None
 
 
 def test_the_action_reader_stays_as_it_is_while_the_transformer_learns_from_it():

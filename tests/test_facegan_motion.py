@@ -1,6 +1,6 @@
-"""FACEGAN's motion of a face: what it is made of, how it is edited, what moves landmarks by it."""
+"""FACEGAN's motion of a face: what it is made of, what moves landmarks by it."""
 
-from dataclasses import fields, replace
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -8,13 +8,12 @@ import pytest
 import torch
 
 from reenact.errors import BadInput
-from reenact.faces.actions import ACTION_UNITS
 from reenact.faces.batch import Faces
 from reenact.losses.landmarks import action_distance, connectivity, reconstruction
 from reenact.nn.mlp import mlp
 from reenact.systems.facegan.action_reader import ActionReader
 from reenact.systems.facegan.landmark_transformer import LandmarkTransformer
-from reenact.systems.facegan.motion import edited, motion
+from reenact.systems.facegan.motion import motion
 
 
 def some_faces(*shape):
@@ -40,50 +39,8 @@ def test_motion_is_intensities_in_0_to_1_and_angles_in_quarter_turns(shape):
 @pytest.mark.parametrize("missing", ["actions", "pose"])
 def test_faces_without_labels_are_said_to_lack_them(missing):
     faces = replace(some_faces(2), **{missing: None})
-    for use in (motion, edited):
-        with pytest.raises(BadInput, match=rf"without {missing} .*label_actions"):
-            use(faces)
-
-
-def test_an_edit_sets_what_it_says_and_nothing_else():
-    faces = some_faces(2, 3)
-    before = replace(faces, actions=faces.actions.clone(), pose=faces.pose.clone())
-    changed = edited(faces, actions={"AU12": 3.5, "AU45": 0}, pose={"yaw": -20, "roll": 5.0})
-    AU12, AU45 = ACTION_UNITS.index("AU12"), ACTION_UNITS.index("AU45")
-    assert (changed.actions[..., AU12] == 3.5).all()
-    assert (changed.actions[..., AU45] == 0).all()
-    assert (changed.pose[..., 1] == -20).all()
-    assert (changed.pose[..., 2] == 5).all()
-    others = [i for i in range(17) if i not in (AU12, AU45)]
-    assert torch.equal(changed.actions[..., others], before.actions[..., others])
-    assert torch.equal(changed.pose[..., 0], before.pose[..., 0])
-    for name in ("image", "landmarks", "segments"):
-        assert getattr(changed, name) is getattr(faces, name)
-    for field in fields(Faces):  # what was given stays as it was
-        one, other = getattr(faces, field.name), getattr(before, field.name)
-        assert one is other or torch.equal(one, other)
-
-
-def test_an_empty_edit_changes_nothing():
-    faces = some_faces(2)
-    assert torch.equal(motion(edited(faces)), motion(faces))
-
-
-@pytest.mark.parametrize(
-    ("change", "said"),
-    [
-        ({"actions": {"AU03": 1}}, r'"AU03" is no action unit .* AU01, .* AU45'),
-        ({"actions": {"yaw": 1}}, r'"yaw" is no action unit'),
-        ({"pose": {"AU12": 1}}, r'"AU12" is no angle .*pitch, yaw, roll'),
-        ({"actions": {"AU12": 5.5}}, r"AU12: 5\.5 is out of range.* 0 \.\. 5"),
-        ({"actions": {"AU12": -0.1}}, r"AU12: -0\.1 is out of range"),
-        ({"actions": {"AU12": float("nan")}}, r"AU12: nan is out of range"),
-        ({"pose": {"yaw": 91}}, r"yaw: 91 is out of range.* -90 \.\. 90"),
-    ],
-)
-def test_an_edit_that_cant_be_is_refused_in_a_sentence(change, said):
-    with pytest.raises(BadInput, match=said):
-        edited(some_faces(2), **change)
+    with pytest.raises(BadInput, match=rf"without {missing} .*label_actions"):
+        motion(faces)
 
 
 def test_an_mlp_is_its_layers_with_leaky_relus_between():

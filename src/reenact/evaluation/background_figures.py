@@ -12,10 +12,10 @@ WITHIN = 2  # grey levels that a background may differ by
 
 
 def background_figures(table: pd.DataFrame, *, repeats: int, seed: int) -> dict[str, Any]:
-    """Of the table that `backgrounds.swap_backgrounds` makes: `given`, a record per kind; `iou`, `ssim`, ...
+    """Of the table that `backgrounds.swap_backgrounds` makes: `given`, a record per kind; `ssim`, ...
 
-    A record: `pairs`, `not_drawn`, `mean` and `within` with intervals, `p95` (mean over pairs of each one's), `largest`
-    (of all places of all pairs). `ssim_gain`: with the mixer less without, over the same pairs; None without such.
+    A record: `pairs`, `not_drawn`, `mean`, `within` and `iou` with intervals, `p95` (mean over pairs of each one's),
+    `largest` (of all places of all pairs). `ssim_gain`: with the mixer less without, over the same pairs; None without.
     """
 
     def mean(rows: pd.DataFrame, column: str) -> dict[str, Any] | None:
@@ -32,7 +32,7 @@ def background_figures(table: pd.DataFrame, *, repeats: int, seed: int) -> dict[
             given[kind] = {
                 "pairs": len(rows),
                 "not_drawn": int((~rows["drawn"].astype(bool)).sum()),
-                **{name: mean(rows, name) for name in ("mean", "p95", "within")},
+                **{name: mean(rows, name) for name in ("mean", "p95", "within", "iou")},
                 "largest": None if pd.isna(largest) else float(largest),
             }
     own = table[table["given"] == OWN]
@@ -40,7 +40,7 @@ def background_figures(table: pd.DataFrame, *, repeats: int, seed: int) -> dict[
     if own["ssim_unmixed"].notna().any():
         ours, bare = (own[name].to_numpy(dtype=float) for name in ("ssim", "ssim_unmixed"))
         gain = paired_difference(ours, bare, [list(own["identity"])], repeats=repeats, seed=seed).plain()
-    likeness = {name: mean(own, name) for name in ("iou", "ssim", "ssim_unmixed")}
+    likeness = {name: mean(own, name) for name in ("ssim", "ssim_unmixed")}
     return {"given": given, **likeness, "ssim_gain": gain}
 
 
@@ -54,6 +54,6 @@ def sentence(name: str, figures: Mapping[str, Any]) -> str:
                 f"before {titles[kind]} the background is {record['mean']['value']:.2f} grey levels off on average, "
                 f"{100 * record['within']['value']:.1f} % of it within {WITHIN} ({record['pairs']} pairs)"
             )
-    if figures["iou"] is not None:
-        said.append(f"the mask covers face and hair with an overlap of {figures['iou']['value']:.2f}")
+            if kind == ANOTHER and record["iou"] is not None:
+                said.append(f"the mask covers face and hair with an overlap of {record['iou']['value']:.2f}")
     return f"{name}: " + "; ".join(said) if said else ""

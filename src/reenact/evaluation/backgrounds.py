@@ -1,8 +1,8 @@
 """Backgrounds of choice: is the given picture left alone where there is no face, and does the mask cover the face?
 
-Pairs within a person are drawn twice: before a picture of another person's clip as it is (`another`), and before the
-source's own picture with face and hair taken out (`own`). Where the driving frame's segments say background, 4 px off
-the edge, the result should be the given picture. Figures: background_figures.py.
+Pairs within a person are drawn twice: before a picture of another person's clip, with that person painted over
+(`another`), and as ever before the source's own surroundings (`own`). Where the driving frame's segments say
+background, 4 px off the edge, the result should be the given picture. Figures: background_figures.py.
 """
 
 import cv2
@@ -54,9 +54,10 @@ def swap_backgrounds(
     """A row per pair and kind of background, `COLUMNS`.
 
     `mean`, `p95`, `largest`: grey levels between result and given picture, of the channel that is furthest off, over
-    the `places` (pixels) that are background; `within`: the share of them that 2 levels hold for. With the own
-    background also `iou` of mask > 0.5 and face + hair of the driving frame, `ssim` against the true picture, and the
-    same without the mixer. Pictures are JPEG, null beyond the first pairs.
+    the `places` (pixels) that are background; `within`: the share of them that 2 levels hold for. `iou`: of mask > 0.5
+    and face + hair of the driving frame; with the own background the mask also fills the place where the source's face
+    was. `ssim` with the own background is against the true picture, beside it the same without the mixer. Pictures are
+    JPEG, null beyond the first pairs.
     """
     everybody = swapped_pairs(pairs, len(pairs))
     chosen = everybody.iloc[:count]
@@ -86,18 +87,21 @@ def _batch(
     foreground = foregrounds(pictures, driving_frames)
     behind = far_from(foreground)
     originals, drivers = pictures.many(source_frames), pictures.many(driving_frames)
-    mask = _mask(system, sources, driving)
-    own = _own_facts(system, pictures, pairs, sources, driving, mask, foreground)
+    drawn = as_pictures(system.reenact(sources, driving).float().cpu())
+    own = _likenesses(system, pictures, pairs, sources, driving, drawn)
     source_foreground = foregrounds(pictures, source_frames)
     emptied = np.where(source_foreground[..., None], np.uint8(_GREY), originals)
     others = [another(everybody, first + place) for place in range(len(pairs))]
-    swaps = [(OWN, emptied, behind & far_from(source_foreground), source_frames)]
+    swaps = [
+        (OWN, emptied, behind & far_from(source_foreground), source_frames, drawn, _mask(system, sources, driving))
+    ]
     if all(frame is not None for frame in others):
         frames = [frame for frame in others if frame is not None]
-        swaps.insert(0, (ANOTHER, pictures.many(frames), behind, frames))
+        before = painted_over(pictures.many(frames), foregrounds(pictures, frames))
+        swaps.insert(0, (ANOTHER, before, behind, frames, *_before(system, sources, driving, before, device)))
     rows = []
-    for given, before, places, frames in swaps:
-        result = _on(system, sources, driving, before, device)
+    for given, before, places, frames, result, mask in swaps:
+        covered = np.full(len(pairs), np.nan) if mask is None else overlap(mask, foreground)
         for place, errors in enumerate(errors_of(result, before, places)):
             shown = first + place < SHOWN
             seen = {"source": originals, "driver": drivers, "before": before, "result": result.pictures}
@@ -108,6 +112,7 @@ def _batch(
                 "background": f"{frames[place][0]} #{frames[place][1]}",
                 "drawn": bool(result.usable[place]),
                 **errors,
+                "iou": covered[place],
                 **{name: values[place] if given == OWN else np.nan for name, values in own.items()},
                 **{name: encoded(images[place]) if shown else None for name, images in seen.items()},
                 "mask": encoded(_as_grey(mask[place])) if shown and mask is not None else None,
@@ -163,22 +168,21 @@ def overlap(mask: NDArray[np.floating], foreground: NDArray[np.bool_]) -> NDArra
     return np.where(either > 0, both / np.maximum(either, 1), np.nan)
 
 
-def _own_facts(
-    system: Backgrounds,
-    pictures: Pictures,
-    pairs: pd.DataFrame,
-    sources: Faces,
-    driving: Faces,
-    mask: NDArray[np.float32] | None,
-    foreground: NDArray[np.bool_],
+def painted_over(images: Images, foreground: NDArray[np.bool_]) -> Images:
+    """Pictures (N, S, S, 3) with face and hair, and a pixel or two around them, filled from their surroundings."""
+    masks = (cv2.dilate(one.astype(np.uint8), np.ones((5, 5), np.uint8)) for one in foreground)
+    return np.stack([cv2.inpaint(image, mask, 3, cv2.INPAINT_TELEA) for image, mask in zip(images, masks, strict=True)])
+
+
+def _likenesses(
+    system: Backgrounds, pictures: Pictures, pairs: pd.DataFrame, sources: Faces, driving: Faces, drawn: Drawn
 ) -> dict[str, NDArray[np.float64]]:
     truth = pictures.many(frames_of(pairs, "truth")) / 255.0
-    nothing = np.full(len(pairs), np.nan)
     bare = unmixed(system)
+    without = None if bare is None else as_pictures(bare.reenact(sources, driving).float().cpu())
     return {
-        "iou": nothing if mask is None else overlap(mask, foreground),
-        "ssim": _likeness(system.reenact(sources, driving), truth),
-        "ssim_unmixed": nothing if bare is None else _likeness(bare.reenact(sources, driving), truth),
+        "ssim": _likeness(drawn, truth),
+        "ssim_unmixed": np.full(len(pairs), np.nan) if without is None else _likeness(without, truth),
     }
 
 
@@ -188,13 +192,15 @@ def _mask(system: Backgrounds, sources: Faces, driving: Faces) -> NDArray[np.flo
     return None if chosen is None else chosen.float().reshape(len(chosen), *chosen.shape[-2:]).cpu().numpy()
 
 
-def _on(system: Backgrounds, sources: Faces, driving: Faces, before: Images, device: torch.device | str) -> Drawn:
+def _before(
+    system: Backgrounds, sources: Faces, driving: Faces, before: Images, device: torch.device | str
+) -> tuple[Drawn, NDArray[np.float32]]:
     background = torch.from_numpy(before).permute(0, 3, 1, 2).float().div(127.5).sub(1.0).to(device)
-    return as_pictures(system.on_background(sources, driving, background).float().cpu())
+    drawn = as_pictures(system.on_background(sources, driving, background).float().cpu())
+    return drawn, system.mask_on(sources, driving, background).float().cpu().numpy()
 
 
-def _likeness(images: torch.Tensor, truth: NDArray[np.float64]) -> NDArray[np.float64]:
-    drawn = as_pictures(images.float().cpu())
+def _likeness(drawn: Drawn, truth: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.where(drawn.usable, ssim(drawn.pictures / 255.0, truth), np.nan)
 
 

@@ -94,8 +94,7 @@ def figures_of_run(edited: Edited) -> dict[str, float]:
     for angle in swept.get("angles", ()):
         found[f"test_sweep_{angle['name']}_error"] = angle["error"]["value"]
     for kind, record in swapped.get("given", {}).items():
-        for name in ("mean", "within"):
+        for name in ("mean", "within", "iou"):
             found[f"test_background_{kind}_{name}"] = (record[name] or {}).get("value")
-    for name in ("iou", "ssim_gain"):
-        found[f"test_background_{name}"] = (swapped.get(name) or {}).get("value")
+    found["test_background_ssim_gain"] = (swapped.get("ssim_gain") or {}).get("value")
     return {name: value for name, value in found.items() if value is not None}

@@ -16,12 +16,13 @@ from reenact.reports.page import rows
 from reenact.reports.strips import face
 
 LEAD = (
-    "Test pairs within a person, drawn before a picture of another person's clip and before the source's own without "
-    "face and hair. Error: grey levels (of 255, the channel that is furthest off) between result and given picture, "
+    "Test pairs within a person, drawn before a picture of another person's clip, that person painted over, and before "
+    "the source's own surroundings, where the mask also fills the place of the source's face. Error: grey levels (of "
+    "255, the channel that is furthest off) between result and given picture, "
     "where the driving frame's segments say background, 4 px off the edge. IoU: of mask > 0.5 and face + hair. "
     "Means with 95 % intervals over people."
 )
-_TITLES = {ANOTHER: "another clip's picture", OWN: "own, without face and hair"}
+_TITLES = {ANOTHER: "another clip's picture", OWN: "own surroundings"}
 _SEEN = {"source": "source", "driver": "driver", "before": "given background", "result": "drawn", "mask": "mask"}
 
 
@@ -36,7 +37,7 @@ def backgrounds_html(entries: Sequence[Entry]) -> str:
             lines.append(("", [
                 html.escape(entry.name), html.escape(_TITLES[kind]), str(found["pairs"]), _mean(found["mean"]),
                 _mean(found["p95"]), "-" if found["largest"] is None else f"{found['largest']:.0f}",
-                _mean(found["within"], 100.0), _mean(own.get("iou")), _mean(own.get("ssim"), digits=3),
+                _mean(found["within"], 100.0), _mean(found["iou"]), _mean(own.get("ssim"), digits=3),
                 _mean(own.get("ssim_unmixed"), digits=3),
             ]))  # fmt: skip
         pictures += _pictures(entry) if figures else ""

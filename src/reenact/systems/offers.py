@@ -2,6 +2,7 @@
 
 moves_by_actions                             whether action units and pose decide what is drawn: then edits of them show
 on_background(sources, driving, background)  draws before (B, 3, S, S) in [-1, 1] in place of the source's surroundings
+mask_on(sources, driving, background)        (B, S, S) in 0..1: where it draws, and doesn't show that background
 mixes                                        False: there is no such mixer in this variant, or none that is trained
 segmented(sources, driving)                  (B, 3, S, S) logits of background, face and hair in the picture it draws
 unmixed                                      the system without its mixer, as a system of its own
@@ -27,6 +28,9 @@ class Backgrounds(System, Protocol):
 
     def on_background(self, sources: Faces, driving: Faces, background: Tensor) -> Tensor:
         """(B, 3, S, S) in [-1, 1] before `background`, of the same shape and range."""
+
+    def mask_on(self, sources: Faces, driving: Faces, background: Tensor) -> Tensor:
+        """(B, S, S) in 0..1, 1 where nothing of `background` shows."""
 
 
 class Segmented(System, Protocol):

@@ -5,6 +5,7 @@ Read with the section "Method" of the source document; docs/fidelity.md lists wh
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -98,9 +99,14 @@ class Facegan(nn.Module):
         return self.transformer is not None
 
     @property
-    def untransformed(self) -> "Facegan | _Untransformed":
+    def untransformed(self) -> "Facegan | _Without":
         """The same networks, driven by the driver's landmarks as they are."""
-        return self if self.transformer is None else _Untransformed(self)
+        return self if self.transformer is None else _Without(self, "transformer")
+
+    @property
+    def unmixed(self) -> "_Without | None":
+        """The same networks without the mixer: the reenactor's picture with the background it drew."""
+        return _Without(self, "mixer") if self.mixes else None
 
     @property
     def phases(self) -> tuple[Phase, ...]:
@@ -181,11 +187,15 @@ class Facegan(nn.Module):
 
     def reenact(self, sources: Faces, driving: Faces) -> Tensor:
         """The first source, moved by the driver's action units and pose, before its own background; [-1, 1]."""
-        return self._drawn_by(sources, self.landmarks_for(sources, driving))
+        return self.drawn_by(sources, self.landmarks_for(sources, driving))
 
     def on_background(self, sources: Faces, driving: Faces, background: Tensor) -> Tensor:
         """The same before another picture (B, 3, S, S) in [-1, 1]; raises ValueError without a trained mixer."""
         return self.mixed(sources, self.landmarks_for(sources, driving), background).image
+
+    def mask_on(self, sources: Faces, driving: Faces, background: Tensor) -> Tensor:
+        """M before another picture, (B, S, S) in 0..1."""
+        return self.mixed(sources, self.landmarks_for(sources, driving), background).mask[:, 0]
 
     def landmarks_for(self, sources: Faces, driving: Faces) -> Tensor:
         """l_t, (B, 68, 2) in crop coordinates 0..1: the source's landmarks with the driver's motion."""
@@ -193,7 +203,7 @@ class Facegan(nn.Module):
 
     def segmented(self, sources: Faces, driving: Faces) -> Tensor:
         """S_fr, (B, 3, S, S): logits of background, face and hair in the picture that is drawn."""
-        return self._face(sources[:, 0], self.landmarks_for(sources, driving))[0].segments
+        return self.face(sources, self.landmarks_for(sources, driving)).segments
 
     @property
     def mixes(self) -> bool:
@@ -222,10 +232,13 @@ class Facegan(nn.Module):
         mixed: Mixed = self.mixer(without_background(face.image, face.segments, hard=True), behind, shown=shown)
         return mixed
 
-    def _drawn_by(self, sources: Faces, landmarks: Tensor) -> Tensor:
-        if self.mixes:
-            return self.mixed(sources, landmarks).image
-        return self._face(sources[:, 0], landmarks)[0].image
+    def face(self, sources: Faces, landmarks: Tensor) -> Face:
+        """I_fr and S_fr of the first source with these landmarks."""
+        return self._face(sources[:, 0], landmarks)[0]
+
+    def drawn_by(self, sources: Faces, landmarks: Tensor) -> Tensor:
+        """The picture of these landmarks, (B, 68, 2) in crop coordinates 0..1."""
+        return self.mixed(sources, landmarks).image if self.mixes else self.face(sources, landmarks).image
 
     def _moved(self, source: Faces, driving: Faces) -> Tensor:
         assert self.transformer is not None
@@ -313,18 +326,20 @@ class Facegan(nn.Module):
         return normalised(self.features.stages(fake), wanted)
 
 
-class _Untransformed:
-    """`Facegan` driven by landmarks: what it is without the landmark transformer, at use."""
+class _Without:
+    """`Facegan` used without one of its modules."""
 
-    def __init__(self, system: Facegan) -> None:
-        self._system = system
+    def __init__(self, system: Facegan, module: Literal["transformer", "mixer"]) -> None:
+        self._system, self._module = system, module
 
-    def __getattr__(self, name: str) -> object:
+    def __getattr__(self, name: str) -> Any:
         return getattr(self._system, name)
 
     def reenact(self, sources: Faces, driving: Faces) -> Tensor:
-        """The first source with the driver's landmarks."""
-        return self._system._drawn_by(sources, driving.landmarks)
+        """As the system's own, but for the module."""
+        if self._module == "transformer":
+            return self._system.drawn_by(sources, driving.landmarks)
+        return self._system.face(sources, self._system.landmarks_for(sources, driving)).image
 
 
 def _generator(critic: nn.Module | None, given: Tensor | None, drawn: Tensor) -> Tensor:
