@@ -133,7 +133,9 @@ def test_without_a_trained_mixer_the_reenactors_picture_is_the_result():
         drawn = system.reenact(batch.sources, batch.target)
         face = system.face(batch.sources, batch.source.landmarks)  # the transformer starts as the identity
         moved = system.landmarks_for(batch.sources, batch.target)
-    torch.testing.assert_close(moved, batch.source.landmarks)
+        own = system.landmarks_for(batch.sources, batch.source)
+    torch.testing.assert_close(own, batch.source.landmarks)
+    torch.testing.assert_close(moved[:, 28], batch.target.landmarks[:, 28])
     torch.testing.assert_close(drawn, face.image)
     assert masks_of(system, batch.sources, batch.target) == {}
     with pytest.raises(ValueError, match="no trained background mixer"):
@@ -145,11 +147,16 @@ def test_action_units_drive_it_and_the_drivers_landmarks_do_not():
     for phase in system.phases:
         one_step(system, phase)
     system.eval()
-    elsewhere = replace(batch.target, landmarks=torch.full_like(batch.target.landmarks, float("nan")))
+    nowhere, other = (replace(batch.target, landmarks=points) for points in (
+        torch.full_like(batch.target.landmarks, float("nan")), batch.target.landmarks[:, torch.randperm(68)]
+    ))  # fmt: skip
     otherwise = replace(batch.target, actions=5 - batch.target.actions)
     with torch.inference_mode():
         drawn = system.reenact(batch.sources, batch.target)
-        assert torch.equal(system.reenact(batch.sources, elsewhere), drawn)
+        bare = small(placed=False)
+        bare.load_state_dict(system.state_dict())
+        assert torch.equal(system.reenact(batch.sources, nowhere), bare.eval().reenact(batch.sources, batch.target))
+        assert torch.equal(bare.reenact(batch.sources, other), bare.reenact(batch.sources, batch.target))
         assert not torch.equal(system.reenact(batch.sources, otherwise), drawn)
         raw = untransformed(system)
         assert torch.equal(raw.reenact(batch.sources, otherwise), raw.reenact(batch.sources, batch.target))

@@ -12,7 +12,7 @@ from reenact.faces.batch import Faces
 from reenact.losses.landmarks import action_distance, connectivity, reconstruction
 from reenact.nn.mlp import mlp
 from reenact.systems.facegan.action_reader import ActionReader
-from reenact.systems.facegan.landmark_transformer import LandmarkTransformer
+from reenact.systems.facegan.landmark_transformer import LandmarkTransformer, placed
 from reenact.systems.facegan.motion import motion
 
 
@@ -113,3 +113,18 @@ def test_the_action_reader_learns_what_landmarks_say_of_actions():
         adam.step()
     assert loss.item() < 0.2 * first
     assert reader(landmarks).shape == (64, 20)
+
+
+def test_a_moved_face_stands_where_the_drivers_does_as_large_and_an_edited_one_stays():
+    faces = some_faces(3)
+    moved, driving = 0.3 * faces.landmarks + 0.1, some_faces(6).landmarks[3:]
+    own = faces.landmarks.clone()
+    driving[1] = own[1]  # an edit of its own motion
+    driving[2] = float("nan")
+    found = placed(moved, driving, own).numpy()
+    extent = lambda points: np.ptp(points, axis=0).max()  # noqa: E731
+    np.testing.assert_allclose(found[0, 28], driving[0, 28].numpy(), rtol=1e-5)
+    assert extent(found[0]) == pytest.approx(extent(driving[0].numpy()), rel=1e-5)
+    shape = (found[0] - found[0, 28]) / extent(found[0])
+    np.testing.assert_allclose(shape, (moved[0] - moved[0, 28]).numpy() / extent(moved[0].numpy()), atol=1e-5)
+    np.testing.assert_array_equal(found[1:], moved[1:].numpy())

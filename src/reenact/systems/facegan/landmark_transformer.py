@@ -3,11 +3,12 @@
 import torch
 from torch import Tensor, nn
 
-from reenact.faces.landmarks import POINTS
+from reenact.faces.landmarks import CROP_CENTRE, POINTS
 from reenact.nn.mlp import mlp
 from reenact.systems.facegan.motion import MOTION
 
 HIDDEN = (256, 512, 512, 256)  # ours: the seed says no more than "fully connected"
+SMALLEST = 1e-3  # extent of a face, in crop sides
 
 
 class LandmarkTransformer(nn.Module):
@@ -27,3 +28,20 @@ class LandmarkTransformer(nn.Module):
         delta = self.layers(seen).unflatten(-1, (POINTS, 2))
         # the layers count in [-1, 1], where the crop is 2 wide; in mixed precision the sum is kept as fine as l_s
         return landmarks + delta.to(landmarks.dtype) / 2
+
+
+def placed(moved: Tensor, driving: Tensor, source: Tensor) -> Tensor:
+    """Moved landmarks where the driver's lie in the crop, and as large: (B, 68, 2) each, in crop coordinates 0..1.
+
+    Crops are cut by a smoothed centre and extent of a clip's landmarks, so where a face stands in one is nothing that
+    action units could say, though a driver's landmarks say it. A face whose own motion was edited stays where it is:
+    there `driving` is `source`. So does one whose driver's landmarks are not known (not a number).
+    """
+    scale = _extent(driving) / _extent(moved).clamp(min=SMALLEST)
+    there = (moved - moved[:, CROP_CENTRE, None]) * scale[:, None, None] + driving[:, CROP_CENTRE, None]
+    away = ((driving != source) & torch.isfinite(driving)).flatten(1).any(dim=1)
+    return torch.where(away[:, None, None], there, moved)
+
+
+def _extent(points: Tensor) -> Tensor:
+    return (points.amax(dim=-2) - points.amin(dim=-2)).amax(dim=-1)

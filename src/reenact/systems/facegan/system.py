@@ -28,7 +28,7 @@ from reenact.nn.pix2pixhd import normal_start
 from reenact.systems.card import Label
 from reenact.systems.facegan.action_reader import ActionReader
 from reenact.systems.facegan.background_mixer import BackgroundMixer, Mixed, background_of
-from reenact.systems.facegan.landmark_transformer import LandmarkTransformer
+from reenact.systems.facegan.landmark_transformer import LandmarkTransformer, placed
 from reenact.systems.facegan.motion import motion
 from reenact.systems.facegan.reenactor import Face, Reenactor, drawn_foreground, without_background
 from reenact.systems.facegan.settings import FaceganSettings
@@ -148,7 +148,7 @@ class Facegan(nn.Module):
         if phase == TRANSFORMER:
             return Drawn(moved=self._moved(source, target))
         moved = self._moved(source, target) if phase == TOGETHER and self.transformer else None
-        landmarks = target.landmarks if moved is None else moved
+        landmarks = target.landmarks if moved is None else self._placed(moved, source, target)
         face, drawing = self._face(source, landmarks)
         given = torch.cat([source.image, drawing.detach()], dim=1)
         if self.mixer is None or phase == REENACTOR:
@@ -199,7 +199,9 @@ class Facegan(nn.Module):
 
     def landmarks_for(self, sources: Faces, driving: Faces) -> Tensor:
         """l_t, (B, 68, 2) in crop coordinates 0..1: the source's landmarks with the driver's motion."""
-        return driving.landmarks if self.transformer is None else self._moved(sources[:, 0], driving)
+        if self.transformer is None:
+            return driving.landmarks
+        return self._placed(self._moved(sources[:, 0], driving), sources[:, 0], driving)
 
     def segmented(self, sources: Faces, driving: Faces) -> Tensor:
         """S_fr, (B, 3, S, S): logits of background, face and hair in the picture that is drawn."""
@@ -244,6 +246,9 @@ class Facegan(nn.Module):
         assert self.transformer is not None
         moved: Tensor = self.transformer(source.landmarks, motion(driving))
         return moved
+
+    def _placed(self, moved: Tensor, source: Faces, driving: Faces) -> Tensor:
+        return placed(moved, driving.landmarks, source.landmarks) if self.settings.placed else moved
 
     def _face(self, source: Faces, landmarks: Tensor) -> tuple[Face, Tensor]:
         """I_fr with S_fr, and H_t."""
