@@ -20,6 +20,7 @@ from reenact.systems.store import load_system, save_system
 from reenact.systems.watched import masks_of
 from reenact.training.device import make_fabric
 from reenact.training.loop import adam, specs, train_step
+from reenact.training.state import load_weights, weights_of
 
 SIZE = 32
 SMALL = {"width": 4, "halvings": 1, "blocks": 1, "mixer_width": 4, "mixer_blocks": 1, "discriminator_width": 4}
@@ -201,9 +202,13 @@ def test_swapped_backgrounds_are_complete_and_the_face_before_them_is_the_driver
     assert (own[(batch.source.segments > 0)[:, 2::4, 2::4][:, None].expand_as(own)] == 0).all()
 
 
-def test_it_comes_back_from_its_files_with_the_mixers_state(tmp_path):
-    system, batch = small(), some_batch()
+def test_it_comes_back_from_its_files_and_from_weights_of_its_networks_with_the_mixers_state(tmp_path):
+    system, batch, again = small(), some_batch(), small()
+    load_weights(again, weights_of(system))
+    assert not again.mixes
     one_step(system, system.phases[-1])
+    load_weights(again, weights_of(system))  # as a checkpoint does, and a finished training that is taken as it is
+    assert again.mixes
     save_system(tmp_path, system, {"variant": "full"})
     loaded, _ = load_system(tmp_path)
     with torch.inference_mode():

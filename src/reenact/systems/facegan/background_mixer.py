@@ -37,8 +37,11 @@ class Mixed(NamedTuple):
 class BackgroundMixer(nn.Module):
     """pix2pixHD's global generator over face and background, with a second head for the mask.
 
-    182,452,675 parameters of the generator at width 64 with 4 halvings and 9 blocks, 3,137 of the mask's head.
+    182,452,675 parameters of the generator at width 64 with 4 halvings and 9 blocks, 3,137 of the mask's head. `begun`
+    goes with the weights and says whether training has reached them.
     """
+
+    begun: Tensor
 
     def __init__(self, *, width: int, halvings: int, blocks: int) -> None:
         super().__init__()
@@ -47,6 +50,7 @@ class BackgroundMixer(nn.Module):
         self.apply(normal_start)
         _begin(self.generator.head, 0.0)
         _begin(self.mask, BEGIN)
+        self.register_buffer("begun", torch.zeros((), dtype=torch.bool))
 
     def forward(self, face: Tensor, background: Tensor, *, shown: Tensor | None = None) -> Mixed:
         """I'_fr and I_b, (B, 3, S, S) in [-1, 1], 0 where nothing is -> the face on the background.

@@ -65,7 +65,6 @@ class Facegan(nn.Module):
         Rival(generator="adversarial", critic="reenactor_critic", loss="least_squares"),
         Rival(generator="mixed_adversarial", critic="mixer_critic", loss="least_squares"),
     )
-    trained: Tensor  # whether the mixer is: until then the reenactor's picture is the result
 
     def __init__(self, settings: FaceganSettings, *, size: int, features: Features | None) -> None:
         super().__init__()
@@ -85,7 +84,6 @@ class Facegan(nn.Module):
         for critic in (self.reenactor_critic, self.mixer_critic):
             if critic is not None:
                 critic.apply(normal_start)
-        self.register_buffer("trained", torch.zeros((), dtype=torch.bool))
 
     @property
     def networks(self) -> Mapping[str, nn.Module]:
@@ -153,7 +151,7 @@ class Facegan(nn.Module):
         given = torch.cat([source.image, drawing.detach()], dim=1)
         if self.mixer is None or phase == REENACTOR:
             return Drawn(moved=moved, face=face, given=given, wanted=target.image)
-        self.trained.fill_(True)
+        self.mixer.begun.fill_(True)
         behind, wanted = self._behind(source, target)
         return Drawn(moved=moved, face=face, mixed=self._mix(face, behind), given=given, wanted=wanted)
 
@@ -209,8 +207,8 @@ class Facegan(nn.Module):
 
     @property
     def mixes(self) -> bool:
-        """Whether it can put a face before a background of choice: it has a mixer, and that is trained."""
-        return self.mixer is not None and bool(self.trained)
+        """Whether it can put a face before a background of choice: it has a mixer, and training has reached it."""
+        return self.mixer is not None and bool(self.mixer.begun)
 
     def masks(self, sources: Faces, driving: Faces) -> Mapping[str, Tensor]:
         """M by its name, (B, S, S) in 0..1; none before the mixer is trained."""
