@@ -116,11 +116,12 @@ def test_the_action_reader_learns_what_landmarks_say_of_actions():
 
 
 def test_a_moved_face_stands_where_the_drivers_does_as_large_and_an_edited_one_stays():
-    faces = some_faces(3)
-    moved, driving = 0.3 * faces.landmarks + 0.1, some_faces(6).landmarks[3:]
+    faces = some_faces(4)
+    moved, driving = 0.3 * faces.landmarks + 0.1, some_faces(8).landmarks[4:]
     own = faces.landmarks.clone()
     driving[1] = own[1]  # an edit of its own motion
     driving[2] = float("nan")
+    driving[3, 40] = float("nan")
     found = placed(moved, driving, own).numpy()
     extent = lambda points: np.ptp(points, axis=0).max()  # noqa: E731
     np.testing.assert_allclose(found[0, 28], driving[0, 28].numpy(), rtol=1e-5)

@@ -35,11 +35,11 @@ def placed(moved: Tensor, driving: Tensor, source: Tensor) -> Tensor:
 
     Crops are cut by a smoothed centre and extent of a clip's landmarks, so where a face stands in one is nothing that
     action units could say, though a driver's landmarks say it. A face whose own motion was edited stays where it is:
-    there `driving` is `source`. So does one whose driver's landmarks are not known (not a number).
+    there `driving` is `source`. So does one whose driver's landmarks aren't all known (not a number).
     """
     scale = _extent(driving) / _extent(moved).clamp(min=SMALLEST)
     there = (moved - moved[:, CROP_CENTRE, None]) * scale[:, None, None] + driving[:, CROP_CENTRE, None]
-    away = ((driving != source) & torch.isfinite(driving)).flatten(1).any(dim=1)
+    away = (driving != source).flatten(1).any(dim=1) & torch.isfinite(driving).flatten(1).all(dim=1)
     return torch.where(away[:, None, None], there, moved)
 
 
