@@ -290,16 +290,24 @@ def test_alarms_that_only_warn_let_a_training_end(train):
 
 
 def test_one_bad_look_is_a_warning_and_the_warm_up_is_not_judged():
-    def said(values, **settings):
-        history = [(step, 0.0, "alarm_identity_collapse", value) for step, value in enumerate(values, start=1)]
+    def said(values, undrawn=0, **settings):
+        history = [
+            (step, 0.0, "alarm_identity_collapse", value) for step, value in enumerate(values, start=undrawn + 1)
+        ]
         given = LoopSettings(samples=100, batch=10, alarms=TrainAlarms(**{"warm_up_samples": 0, **settings}))
-        return next(v for v in training_verdicts(history, given) if v.name == "identity_collapse")
+        found = training_verdicts(history, given, undrawn=(undrawn, 0.0))
+        return next(v for v in found if v.name == "identity_collapse")
 
     assert said([0.9, 0.0], warm_up=0.0).verdict == "warning"
     assert said([0.9, 0.0, 0.0], warm_up=0.0).verdict == "alarm"
     assert said([0.0, 0.0, 0.9], warm_up=0.0).verdict == "fine"
     for early in (said([0.0, 0.0], warm_up=0.3), said([0.0, 0.0], warm_up=0.0, warm_up_samples=30)):
         assert (early.verdict, "30 samples" in early.meaning) == ("unknown", True)
+    # It begins where the first picture is drawn.
+    for settings in ({"warm_up": 0.3}, {"warm_up": 0.0, "warm_up_samples": 30}):
+        late = said([0.0, 0.0], undrawn=4, **settings)
+        assert (late.verdict, "30 samples of drawing" in late.meaning) == ("unknown", True)
+        assert said([0.0] * 5, undrawn=4, **settings).verdict == "alarm"
 
 
 def test_looking_changes_neither_weights_nor_choice(train):

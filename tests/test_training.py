@@ -57,13 +57,16 @@ class Tiny(nn.Module):
         flags = [all(w.requires_grad for w in net.parameters()) for net in self.networks.values()]
         self.calls.append((what, *flags, torch.is_grad_enabled(), self.generator.training))
 
+    def sick(self):
+        return float("nan") if self.broken_at == sum(call[0] == "generator" for call in self.calls) - 1 else 1.0
+
     def generate(self, batch):
         self.note("generate")
         return self.generator(batch.source.image)
 
     def generator_terms(self, batch, fake):
         self.note("generator")
-        sick = float("nan") if self.broken_at == sum(call[0] == "generator" for call in self.calls) - 1 else 1.0
+        sick = self.sick()
         return Terms(
             pixel=(2.0, lambda: sick * (fake - batch.target.image).abs().mean()),
             adversarial=(0.1, lambda: -self.discriminator(fake).mean()),
@@ -77,6 +80,28 @@ class Tiny(nn.Module):
 
     def reenact(self, sources, driving):
         return self.generator(sources.image[:, 0])
+
+
+class LandmarksFirst(Tiny):
+    """Learns from landmarks in its first phase, from eight samples a step, and draws nothing."""
+
+    def __init__(self, **how):
+        groups = {"generator": self.generator_group, "discriminator": self.other_group}
+        bare = Phase(name="bare", batch=8, draws=False, generator=self.generator_group)
+        super().__init__(phases=(bare, Phase(name="drawn", **groups)), **how)
+
+    def generate(self, batch):
+        if batch.phase == "drawn":
+            return super().generate(batch)
+        assert (batch.source.landmarks.shape, batch.source.image.numel()) == ((8, 68, 2), 0)
+        return batch.target.landmarks.mean()
+
+    def generator_terms(self, batch, fake):
+        if batch.phase == "drawn":
+            return super().generator_terms(batch, fake)
+        self.note("generator")
+        sick = self.sick()
+        return Terms(pixel=(1.0, lambda: sick * (self.generator[0].bias - fake).square().mean()))
 
 
 class Recorder(NullTracker):
@@ -215,6 +240,23 @@ def test_optimisers_are_those_of_the_phase_that_was_interrupted(setup):
         system = Tiny(phases=phases)
         setup.training(system, checkpoints=f"stop-{stop}").run()
         assert torch.equal(weights(system), weights(whole))
+
+
+def test_a_phase_that_draws_nothing_has_its_own_batch_and_is_neither_looked_at_nor_begun_again(setup):
+    whole = LandmarksFirst()
+    training = setup.training(whole, checkpoints="whole")
+    expected = training.run()
+    assert (expected.step, training.samples, training.far) == (10, 5 * 8 + 5 * 4, "60 of 60 samples")
+    assert expected.undrawn[0] == 5
+    assert [step for step, _, name, _ in expected.history if name == "val_l1"] == [6, 9, 10]
+    assert expected.best.step > 5
+    for stop in (3, 5, 7):
+        with pytest.raises(TrainingFailed):
+            setup.training(LandmarksFirst(broken_at=stop), checkpoints=f"stop-{stop}").run()
+        system = LandmarksFirst()
+        state = setup.training(system, checkpoints=f"stop-{stop}").run()
+        assert torch.equal(weights(system), weights(whole))
+        assert (state.batches, state.undrawn[0]) == (expected.batches, 5)
 
 
 def test_k_of_a_step_is_drawn_by_seed_and_step_alone_and_a_smaller_one_takes_the_first_of_the_same(setup):

@@ -124,7 +124,7 @@ def train(
                 "status": "failed" if reason else "trained",
                 "reason": reason,
                 "notes": list(notes),
-                "alarms": [each.plain() for each in verdicts(state.history, settings)],
+                "alarms": [each.plain() for each in verdicts(state.history, settings, undrawn=state.undrawn)],
                 "steps": state.step,
                 "samples": samples_at(state.batches, state.step),
                 "ended_by": ended_by(settings, state.step, state.seconds),

@@ -30,21 +30,26 @@ def check_step(step: int, values: Mapping[str, float]) -> None:
         raise TrainingFailed(f"step {step}: loss {which} not finite. {NOT_FINITE.advice}.")
 
 
-def verdicts(history: History, settings: LoopSettings) -> list[Verdict]:
-    """What every alarm says after the latest look: an alarm where the last `patience` looks all say so."""
-    return [_verdict(name, history, settings) for name in ALARMS]
+def verdicts(history: History, settings: LoopSettings, *, undrawn: tuple[int, float] = (0, 0.0)) -> list[Verdict]:
+    """What every alarm says after the latest look: an alarm where the last `patience` looks all say so.
+
+    `undrawn`: step and seconds before which no phase drew a picture. The warm-up begins there.
+    """
+    return [_verdict(name, history, settings, undrawn) for name in ALARMS]
 
 
-def check_looks(history: History, settings: LoopSettings, *, stop: Sequence[str]) -> None:
+def check_looks(
+    history: History, settings: LoopSettings, *, stop: Sequence[str], undrawn: tuple[int, float] = (0, 0.0)
+) -> None:
     """Raises TrainingFailed where one of the alarms of `stop`, or a picture that is not finite, finds it sick."""
-    for verdict in verdicts(history, settings):
+    for verdict in verdicts(history, settings, undrawn=undrawn):
         if verdict.verdict == "alarm" and verdict.name in (*stop, NOT_FINITE.name):
             step = history[-1][0]
             way_out = "" if verdict.name == NOT_FINITE.name else f" train.alarms.stop without {verdict.name} goes on."
             raise TrainingFailed(f"step {step}: {verdict.sentence()}.{way_out}")
 
 
-def _verdict(name: str, history: History, settings: LoopSettings) -> Verdict:
+def _verdict(name: str, history: History, settings: LoopSettings, undrawn: tuple[int, float]) -> Verdict:
     alarm, protocol = ALARMS[name], PROTOCOL.get(name, "self")
     where = {"split": "val" if protocol else "train", "protocol": protocol}
     seen = [(step, seconds, value) for step, seconds, found, value in history if found == PREFIX + name]
@@ -52,13 +57,16 @@ def _verdict(name: str, history: History, settings: LoopSettings) -> Verdict:
         return unknown(alarm, WHY_UNKNOWN.get(name, "no validation pairs"), **where)
     if name == NOT_FINITE.name:
         return alarm.of(seen[-1][2], NOTHING, **where)
-    asked = settings.alarms
+    asked, before = settings.alarms, progress_of(settings, *undrawn)
     values = [
         value for step, seconds, value in seen
-        if progress_of(settings, step, seconds) > asked.warm_up and step * settings.batch > asked.warm_up_samples
+        if progress_of(settings, step, seconds) - before > asked.warm_up
+        and (step - undrawn[0]) * settings.batch > asked.warm_up_samples
     ]  # fmt: skip
     if not values:
-        return unknown(alarm, f"judged after {_warm_up(settings)} (train.alarms.warm_up, warm_up_samples)", **where)
+        drawn = " of drawing" if undrawn[0] else ""
+        why = f"judged after {_warm_up(settings)}{drawn} (train.alarms.warm_up, warm_up_samples)"
+        return unknown(alarm, why, **where)
     limits: Limits = getattr(asked, name)
     latest = [alarm.of(value, limits, **where) for value in values[-asked.patience :]]
     lasting = len(latest) == asked.patience and all(verdict.verdict == "alarm" for verdict in latest)

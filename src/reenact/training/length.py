@@ -32,11 +32,14 @@ def samples_at(batches: Sequence[tuple[int, int]], step: int) -> int:
     return sum(max(0, min(end, step) - first) * batch for (first, batch), end in zip(batches, ends, strict=True))
 
 
-def how_far(settings: LoopSettings, samples: int, seconds: float) -> str:
-    """For a person who watches: "1200 of 5000 samples", "1200 samples, 3.1 of 8 minutes"."""
+def how_far(settings: LoopSettings, samples: int, seconds: float, *, whole: int) -> str:
+    """For a person who watches: "1200 of 5000 samples", "1200 samples, 3.1 of 8 minutes"; `whole`: if no clock ends it.
+
+    A phase with a batch of its own sees more or fewer samples than `train.samples` says.
+    """
     if settings.minutes:
         return f"{samples} samples, {seconds / 60:.1f} of {settings.minutes:g} minutes"
-    return f"{samples} of {settings.samples} samples"
+    return f"{samples} of {whole} samples"
 
 
 def may_be_chosen(settings: LoopSettings, progress: float) -> bool:

@@ -93,13 +93,21 @@ class Training:
         """The share of the training that lies behind, 0..1."""
         return progress_of(self.settings, self.state.step, self.state.seconds)
 
-    def _batch(self, phase: Phase) -> int:
-        return phase.batch or self.settings.batch
-
     @property
     def samples(self) -> int:
         """Seen so far."""
         return samples_at(self.state.batches, self.state.step)
+
+    @property
+    def far(self) -> str:
+        """The same for a person who watches."""
+        table = timetable(self.system.phases, self.steps)
+        begins = [0, *(end for _, end in table[:-1])]
+        whole = sum((end - begin) * self._batch(phase) for begin, (phase, end) in zip(begins, table, strict=True))
+        return how_far(self.settings, self.samples, self.state.seconds, whole=whole)
+
+    def _batch(self, phase: Phase) -> int:
+        return phase.batch or self.settings.batch
 
     def _train_phase(self, number: int, phase: Phase, begin: int, end: int) -> None:
         optimisers = self._optimisers(number, phase)
@@ -118,6 +126,8 @@ class Training:
             set_rates(optimisers, phase, (self.place - begin) / (end - begin))
             self._fresh.append(train_step(self.system, phase, optimisers, seen, step=step, fabric=self.fabric))
             self.state.step, self.state.seconds = step + 1, self._clock()
+            if not phase.draws:
+                self.state.undrawn = (self.state.step, self.state.seconds)
             if self.fabric.is_global_zero:
                 self._watch(number, optimisers)
         self._fetch()
@@ -187,8 +197,7 @@ class Training:
         means["samples_per_second"] = fresh / max(now - then, 1e-9)
         self._logged = (self.state.step, now)
         self._log(means)
-        far = how_far(self.settings, self.samples, self.state.seconds)
-        event("train", branch=self.branch, step=self.state.step, samples=self.samples, far=far, **means)
+        event("train", branch=self.branch, step=self.state.step, samples=self.samples, far=self.far, **means)
 
     def _log(self, values: Mapping[str, float]) -> None:
         self.state.history += [(self.state.step, self.state.seconds, name, value) for name, value in values.items()]
@@ -207,7 +216,7 @@ class Training:
             if last:
                 self._choose(values[self.settings.choose.metric])
             figures = ", ".join(f"{name} {value:.4f}" for name, value in values.items())
-            say(f"{self.branch}: {how_far(self.settings, self.samples, self.state.seconds)}, {figures}")
+            say(f"{self.branch}: {self.far}, {figures}")
         if self.probes is not None:
             picture = to_bytes(draw(self.system, self.probes))
             snapshots = [*self.state.snapshots, (step, torch.from_numpy(picture))]
@@ -221,7 +230,7 @@ class Training:
         began, recent = time.monotonic(), max(looks.every, self.settings.log_every) // self.settings.batch
         values = looks.look(self.system, self.state.history, since=self.state.step - recent)
         self._log({PREFIX + name: value for name, value in values.items()})
-        check_looks(self.state.history, self.settings, stop=looks.stop)
+        check_looks(self.state.history, self.settings, stop=looks.stop, undrawn=self.state.undrawn)
         self._logged = (self._logged[0], self._logged[1] + time.monotonic() - began)
 
     def _choose(self, value: float) -> None:

@@ -36,6 +36,7 @@ class State:
     pending: list[dict[str, float]] = field(default_factory=list)  # loss terms of the steps since the last log
     history: list[tuple[int, float, str, float]] = field(default_factory=list)  # step, seconds, name, value
     batches: list[tuple[int, int]] = field(default_factory=list)  # first step, samples of each step from there on
+    undrawn: tuple[int, float] = (0, 0.0)  # step and seconds before which no phase draws
     snapshots: list[tuple[int, Tensor]] = field(default_factory=list)  # step, (N, H, W, 3) uint8
 
     def plain(self) -> dict[str, Any]:
