@@ -14,6 +14,7 @@ from reenact.faces.batch import FaceBatch, Faces
 from reenact.systems.catalogue import SYSTEMS, build_system, system_settings
 from reenact.systems.facegan.action_reader import ActionReader
 from reenact.systems.facegan.motion import motion
+from reenact.systems.facegan.trained_backgrounds import learned_on
 from reenact.systems.offers import can_edit, can_segment, can_swap_background, unmixed
 from reenact.systems.protocol import untransformed
 from reenact.systems.store import load_system, save_system
@@ -189,15 +190,17 @@ def test_the_action_reader_stays_as_it_is_while_the_transformer_learns_from_it()
 
 
 def test_swapped_backgrounds_are_complete_and_the_face_before_them_is_the_drivers():
-    system, batch = small(swapped=1.0), some_batch("mixer", many=3)
-    system.generate(batch)
+    batch = some_batch("mixer", many=3)
+    drawn = small(swapped=1.0).generate(batch)
     torch.manual_seed(3)
-    behind, wanted = system._behind(batch.source, batch.target)
+    behind, wanted = learned_on(batch.source, batch.target, swapped=1.0)
     seen = (batch.target.segments > 0)[:, 2::4, 2::4][:, None].expand_as(wanted)
+    assert torch.equal(drawn.wanted[seen], batch.target.image[seen])
+    assert not torch.equal(drawn.wanted[~seen], batch.target.image[~seen])
     assert torch.equal(wanted[seen], batch.target.image[seen])
     assert torch.equal(wanted[~seen], behind[~seen])
     assert not torch.equal(behind, batch.source.image)
-    own, true = small(swapped=0.0)._behind(batch.source, batch.target)
+    own, true = learned_on(batch.source, batch.target, swapped=0.0)
     assert torch.equal(true, batch.target.image)
     assert (own[(batch.source.segments > 0)[:, 2::4, 2::4][:, None].expand_as(own)] == 0).all()
 

@@ -3,8 +3,18 @@
 import torch
 from torch import Tensor
 
+from reenact.errors import BadInput
+from reenact.faces.batch import Faces
+
 BACKGROUND, FACE, HAIR = range(3)
 PARTS = 3
+
+
+def segments_of(faces: Faces) -> Tensor:
+    """(..., 128, 128) numbers of parts. Raises BadInput for faces without."""
+    if faces.segments is None:
+        raise BadInput("faces without segments don't say what is background: label them first (label_segments).")
+    return faces.segments
 
 
 def segments_at(segments: Tensor, size: int) -> Tensor:

@@ -5,6 +5,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+Listed = dict[str, tuple[float, Callable[[], Tensor]]]  # name -> weight and term
+
 
 class Terms:
     """`Terms(pixel=(10.0, lambda: pixel(fake, real)), ...)`: a term of weight 0 is never computed."""

@@ -18,8 +18,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from reenact.backbones.features import Features
 from reenact.faces.segments import foreground
+from reenact.losses.masks import mask_penalty, total_variation
+from reenact.losses.terms import Listed
+from reenact.nn.multiscale import MultiScale
 from reenact.nn.pix2pixhd import GlobalGenerator, normal_start
+from reenact.systems.facegan.judging import adversarial, perceptual
+from reenact.systems.facegan.settings import MixerWeights
 
 BEYOND = 0.1  # by which the sigmoid is stretched on both sides
 BEGIN = 2.0  # the mask's score at the start: 0.96 where it is free to be anything
@@ -64,6 +70,22 @@ class BackgroundMixer(nn.Module):
         if shown is not None:
             mask = mask * _gate(shown, background)
         return Mixed(mask * colour + (1 - mask) * background, colour, mask)
+
+
+def mixer_terms(
+    w: MixerWeights, mixed: Mixed, wanted: Tensor, *, given: Tensor, critic: MultiScale, features: Features | None
+) -> Listed:
+    """L_BM = TV(M) + |M|^2 + L_rec + L_VGG + L_adv; L_adv is the sum over the critic's scales.
+
+    `wanted` (B, 3, S, S): what I_r should be.
+    """
+    return {
+        "mixed_reconstruction": (w.reconstruction, lambda: (mixed.image - wanted).abs().mean()),
+        "mixed_perceptual": (w.perceptual, lambda: perceptual(features, mixed.image, wanted)),
+        "mixed_adversarial": (w.adversarial * len(critic.scales), lambda: adversarial(critic, given, mixed.image)),
+        "total_variation": (w.total_variation, lambda: total_variation(mixed.mask)),
+        "mask": (w.mask, lambda: mask_penalty(mixed.mask)),
+    }
 
 
 def background_of(image: Tensor, segments: Tensor) -> Tensor:

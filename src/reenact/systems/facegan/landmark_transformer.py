@@ -3,9 +3,15 @@
 import torch
 from torch import Tensor, nn
 
+from reenact.faces.batch import Faces
 from reenact.faces.landmarks import CROP_CENTRE, POINTS
+from reenact.losses.landmarks import action_distance, connectivity, reconstruction
+from reenact.losses.terms import Listed
 from reenact.nn.mlp import mlp
-from reenact.systems.facegan.motion import MOTION
+from reenact.nn.modes import frozen
+from reenact.systems.facegan.action_reader import ActionReader
+from reenact.systems.facegan.motion import MOTION, motion
+from reenact.systems.facegan.settings import TransformerWeights
 
 HIDDEN = (256, 512, 512, 256)  # ours: the seed says no more than "fully connected"
 SMALLEST = 1e-3  # extent of a face, in crop sides
@@ -28,6 +34,26 @@ class LandmarkTransformer(nn.Module):
         delta = self.layers(seen).unflatten(-1, (POINTS, 2))
         # the layers count in [-1, 1], where the crop is 2 wide; in mixed precision the sum is kept as fine as l_s
         return landmarks + delta.to(landmarks.dtype) / 2
+
+
+def transformer_terms(
+    w: TransformerWeights, moved: Tensor, source: Faces, target: Faces, reader: ActionReader | None
+) -> Listed:
+    """L_LT = L_rec + L_AU + L_con, where the driver shows the same person."""
+    return {
+        "landmarks": (
+            w.reconstruction,
+            lambda: reconstruction(moved, target.landmarks, source.landmarks, regular=w.regular),
+        ),
+        "actions": (w.actions, lambda: _read_again(reader, moved, target)),
+        "connectivity": (w.connectivity, lambda: connectivity(moved, source.landmarks)),
+    }
+
+
+def _read_again(reader: ActionReader | None, moved: Tensor, target: Faces) -> Tensor:
+    assert reader is not None
+    with frozen(reader):
+        return action_distance(reader(moved), motion(target))
 
 
 def placed(moved: Tensor, driving: Tensor, source: Tensor) -> Tensor:

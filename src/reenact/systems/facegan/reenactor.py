@@ -5,8 +5,15 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from reenact.faces.segments import BACKGROUND, PARTS
+from reenact.backbones.features import Features
+from reenact.faces.batch import Faces
+from reenact.faces.segments import BACKGROUND, PARTS, foreground, segments_of
+from reenact.losses.segments import segment_entropy
+from reenact.losses.terms import Listed
+from reenact.nn.multiscale import MultiScale
 from reenact.nn.pix2pixhd import GlobalGenerator, normal_start
+from reenact.systems.facegan.judging import adversarial, perceptual
+from reenact.systems.facegan.settings import ReenactorWeights
 
 
 class Face(NamedTuple):
@@ -52,3 +59,23 @@ def without_background(image: Tensor, segments: Tensor, *, hard: bool) -> Tensor
     Soft while the segments learn, hard for the mixer and at use: what is removed is removed altogether.
     """
     return image * drawn_foreground(segments, hard=hard)
+
+
+def reenactor_terms(
+    w: ReenactorWeights, face: Face, target: Faces, *, given: Tensor, critic: MultiScale, features: Features | None
+) -> Listed:
+    """L_FR = L_rec + L_VGG + L_adv + L_ce; L_adv is the sum over the critic's scales.
+
+    The reconstruction alone looks past the background.
+    """
+    segments = segments_of(target)
+    seen = foreground(segments, target.image.shape[-1]) * target.image
+    return {
+        "reconstruction": (
+            w.reconstruction,
+            lambda: (without_background(face.image, face.segments, hard=False) - seen).abs().mean(),
+        ),
+        "perceptual": (w.perceptual, lambda: perceptual(features, face.image, target.image)),
+        "adversarial": (w.adversarial * len(critic.scales), lambda: adversarial(critic, given, face.image)),
+        "segments": (w.segments, lambda: segment_entropy(face.segments, segments)),
+    }
