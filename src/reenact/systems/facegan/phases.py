@@ -7,7 +7,7 @@ ACTIONS, TRANSFORMER, REENACTOR, MIXER, TOGETHER = "action_reader", "transformer
 
 
 def phases_of(s: FaceganSettings) -> tuple[Phase, ...]:
-    """In order; all but the last bear the name of the network that they train. The action reader stays as it is then."""
+    """In order; all but the last bear the name of the network that they train. La stays as it is from then on."""
     drawing = [REENACTOR, MIXER] if s.mixer else [REENACTOR]
     found = []
     if s.reads_actions:

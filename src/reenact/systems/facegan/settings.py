@@ -54,9 +54,7 @@ class FaceganSettings(Settings):
     """The block `systems.facegan` of params.yaml. A width of 0 follows the picture's size (systems/width.py)."""
 
     transformer: bool = True  # False: it follows the driver's landmarks as they are
-    placed: bool = (
-        True  # moved landmarks stand where the driver's do in the crop; False: where the transformer put them
-    )
+    placed: bool = True  # moved landmarks stand where the driver's do in the crop; False: where they were moved to
     mixer: bool = True  # False: the reenactor's picture is the result, with the background it drew
     width: int = Field(default=0, ge=0)  # channels after the reenactor's first layer; 64 at 224 px
     halvings: int = Field(default=0, ge=0)  # 0: by the picture's size, 4 at 224 px
