@@ -19,7 +19,7 @@ from reenact.evaluation.editing_settings import BackgroundSettings, SweepSetting
 from reenact.evaluation.metrics.ssim import ssim
 from reenact.evaluation.pictures import Pictures
 from reenact.reports.given_backgrounds import backgrounds_html
-from reenact.systems.offers import can_edit, can_segment, can_swap_background
+from reenact.systems.offers import can_edit, can_swap_background
 from test_protocols import Mover, listed
 
 
@@ -186,7 +186,6 @@ def test_what_systems_offer():
     system = Mixer()
     assert can_swap_background(system)
     assert not can_edit(system)
-    assert not can_segment(system)
     assert not can_swap_background(Mover())
     system.mixes = False
     assert not can_swap_background(system)

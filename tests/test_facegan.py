@@ -15,7 +15,7 @@ from reenact.systems.catalogue import SYSTEMS, build_system, system_settings
 from reenact.systems.facegan.action_reader import ActionReader
 from reenact.systems.facegan.motion import motion
 from reenact.systems.facegan.trained_backgrounds import learned_on
-from reenact.systems.offers import can_edit, can_segment, can_swap_background, unmixed
+from reenact.systems.offers import can_edit, can_swap_background, unmixed
 from reenact.systems.protocol import untransformed
 from reenact.systems.store import load_system, save_system
 from reenact.systems.watched import masks_of
@@ -126,7 +126,6 @@ def test_a_picture_is_the_mask_times_the_colour_and_the_rest_is_background():
     torch.testing.assert_close(drawn, mixed.mask * mixed.colour + (1 - mixed.mask) * behind)
     torch.testing.assert_close(before_other, swapped.mask * swapped.colour + (1 - swapped.mask) * other)
     assert masks_of(system, batch.sources, batch.target)["mixer"].shape == (2, SIZE, SIZE)
-    assert system.segmented(batch.sources, batch.target).shape == (2, 3, SIZE, SIZE)
 
 
 def test_without_a_trained_mixer_the_reenactors_picture_is_the_result():
@@ -167,7 +166,6 @@ def test_action_units_drive_it_and_the_drivers_landmarks_do_not():
         assert torch.equal(plain, system.face(batch.sources, system.landmarks_for(batch.sources, batch.target)).image)
     assert can_edit(system)
     assert can_swap_background(system)
-    assert can_segment(system)
     bare = small("no_transformer")
     assert untransformed(bare) is bare
     assert not can_edit(bare)

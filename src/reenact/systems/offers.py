@@ -1,10 +1,9 @@
-"""What a system may offer to its users beside the protocol: motion unit by unit, a background of choice, segments.
+"""What a system may offer to its users beside the protocol: motion unit by unit, a background of choice.
 
 moves_by_actions                             whether action units and pose decide what is drawn: then edits of them show
 on_background(sources, driving, background)  draws before (B, 3, S, S) in [-1, 1] in place of the source's surroundings
 mask_on(sources, driving, background)        (B, S, S) in 0..1: where it draws, and doesn't show that background
 mixes                                        False: there is no such mixer in this variant, or none that is trained
-segmented(sources, driving)                  (B, 3, S, S) logits of background, face and hair in the picture it draws
 unmixed                                      the system without its mixer, as a system of its own
 """
 
@@ -33,13 +32,6 @@ class Backgrounds(System, Protocol):
         """(B, S, S) in 0..1, 1 where nothing of `background` shows."""
 
 
-class Segmented(System, Protocol):
-    """A system that knows which part of its picture is what."""
-
-    def segmented(self, sources: Faces, driving: Faces) -> Tensor:
-        """(B, 3, S, S) logits: background, face, hair."""
-
-
 def can_edit(system: System) -> TypeGuard[Edits]:
     """Whether changed action units and pose change what a system draws."""
     return bool(getattr(system, "moves_by_actions", False))
@@ -48,11 +40,6 @@ def can_edit(system: System) -> TypeGuard[Edits]:
 def can_swap_background(system: System) -> TypeGuard[Backgrounds]:
     """Whether a system draws before a given background: it has the method, and its mixer is there and trained."""
     return hasattr(system, "on_background") and bool(getattr(system, "mixes", True))
-
-
-def can_segment(system: System) -> TypeGuard[Segmented]:
-    """Whether a system tells face, hair and background of its own picture apart."""
-    return hasattr(system, "segmented")
 
 
 def unmixed(system: System) -> System | None:
