@@ -10,8 +10,6 @@ from reenact.cli.options import PARAMS, Overrides, ParamsFile, Profile, load
 from reenact.cli.stages import ROOT, Root
 from reenact.errors import SettingsError
 
-_FURTHEST = 30.0  # degrees to either side, of a swept angle
-
 
 def add_to(app: typer.Typer) -> None:
     """Add the command."""
@@ -108,11 +106,12 @@ def _asked(
     edits: Mapping[str, float], swept: Sequence[str], levels: int
 ) -> Iterator[tuple[list[dict[str, float]], list[str]]]:
     """A row of the grid each: what is set in its pictures, and their captions. One row for each label that is swept."""
+    from reenact.evaluation.sweeps import FURTHEST
     from reenact.faces.actions import ACTION_UNITS, MAXIMUM
 
     if not swept:
         yield [dict(edits)], [", ".join(f"{name}={value:g}" for name, value in edits.items()) or "own motion"]
     for name in swept:
-        low, high = (0.0, MAXIMUM) if name in ACTION_UNITS else (-_FURTHEST, _FURTHEST)
+        low, high = (0.0, MAXIMUM) if name in ACTION_UNITS else (-FURTHEST, FURTHEST)
         values = [low + (high - low) * step / (levels - 1) for step in range(levels)]
         yield [{**edits, name: value} for value in values], [f"{name} {value:g}" for value in values]
