@@ -9,8 +9,12 @@ from reenact.atomic import write_text
 from reenact.reports.background import alarms_html, rights_of, statuses_of
 from reenact.reports.comparison import LICENCES, SYNTHETIC
 from reenact.reports.figures_table import interval_html
+from reenact.reports.given_backgrounds import LEAD as BACKGROUNDS
+from reenact.reports.given_backgrounds import backgrounds_html
 from reenact.reports.page import inline, page, rows, section
 from reenact.reports.strips import reading, samples_of, strips_html
+from reenact.reports.sweeps import LEAD as SWEEPS
+from reenact.reports.sweeps import sweeps_html
 from reenact.studies.figures import Difference, Figure
 from reenact.studies.outlook import changes
 from reenact.studies.tables import Filled, Line, mark
@@ -41,11 +45,14 @@ def write_page(path: Path, results: "Results") -> None:
         f'<div class="notice"><b>Synthetic faces.</b> {SYNTHETIC}</div>'
     )
     statuses = statuses_of(results.entries)
+    swept, swapped = sweeps_html(results.entries), backgrounds_html(results.entries)
     parts = [
         head,
         section("Claims", _claims(results), lead=_CLAIMS) if results.claims else "",
         *(_table(filled, results.captions[filled.name]) for filled in results.tables),
         *(_curve(name, results) for name in study.curves),
+        section("One label at a time", swept, lead=SWEEPS) if swept else "",
+        section("Backgrounds of choice", swapped, lead=BACKGROUNDS) if swapped else "",
         section("Rows", _rows(results), lead="What was trained, in the order of the file."),
         section("Strips", strips_html(samples_of(results.entries)), lead=f"{reading()} {SYNTHETIC}"),
         section("Alarms", alarms_html(results.entries), lead="Ways of failing that figures alone may hide."),
