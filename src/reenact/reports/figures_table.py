@@ -138,6 +138,15 @@ def interval_html(low: float | None, high: float | None, value: float) -> str:
     return f'<span class="interval">{_round(low):.{places}f} to {_round(high):.{places}f}</span>'
 
 
+def mean_html(figure: Mapping[str, Any] | None, *, scale: float = 1.0, digits: int = 2) -> str:
+    """A record of `value`, `low` and `high` to so many places; "-" where nothing is known."""
+    if not figure or figure["value"] is None:
+        return "-"
+    low, high = figure["low"], figure["high"]
+    within = "" if low is None else f"{scale * low:.{digits}f} to {scale * high:.{digits}f}"
+    return f"{scale * figure['value']:.{digits}f}" + (f'<span class="interval">{within}</span>' if within else "")
+
+
 def _round(value: float) -> float:
     """What is nothing but for rounding is nothing: 1e-17 would make its column the widest."""
     return 0.0 if abs(value) < 1e-9 else value

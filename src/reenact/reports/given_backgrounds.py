@@ -12,6 +12,7 @@ from reenact.evaluation.background_figures import ANOTHER, OWN
 from reenact.evaluation.collect import Entry
 from reenact.evaluation.samples import decoded
 from reenact.reports.background import record
+from reenact.reports.figures_table import mean_html
 from reenact.reports.page import rows
 from reenact.reports.strips import face
 
@@ -35,25 +36,15 @@ def backgrounds_html(entries: Sequence[Entry]) -> str:
         for kind, found in figures.get("given", {}).items():
             own = figures if kind == OWN else {}
             lines.append(("", [
-                html.escape(entry.name), html.escape(_TITLES[kind]), str(found["pairs"]), _mean(found["mean"]),
-                _mean(found["p95"]), "-" if found["largest"] is None else f"{found['largest']:.0f}",
-                _mean(found["within"], 100.0), _mean(found["iou"]), _mean(own.get("ssim"), digits=3),
-                _mean(own.get("ssim_unmixed"), digits=3),
+                html.escape(entry.name), html.escape(_TITLES[kind]), str(found["pairs"]), mean_html(found["mean"]),
+                mean_html(found["p95"]), "-" if found["largest"] is None else f"{found['largest']:.0f}",
+                mean_html(found["within"], scale=100.0), mean_html(found["iou"]), mean_html(own.get("ssim"), digits=3),
+                mean_html(own.get("ssim_unmixed"), digits=3),
             ]))  # fmt: skip
         pictures += _pictures(entry) if figures else ""
     heads = ["", "given", "pairs", "mean error", "95 % of places", "largest", "% within 2 levels", "IoU of the mask",
              "SSIM", "SSIM without the mixer"]  # fmt: skip
     return rows(heads, lines, text=(1,)) + pictures if lines else ""
-
-
-def _mean(figure: Mapping[str, Any] | None, scale: float = 1.0, digits: int = 2) -> str:
-    if not figure or figure["value"] is None:
-        return "-"
-    low, high = figure["low"], figure["high"]
-    within = (
-        "" if low is None else f'<span class="interval">{scale * low:.{digits}f} to {scale * high:.{digits}f}</span>'
-    )
-    return f"{scale * figure['value']:.{digits}f}{within}"
 
 
 def _pictures(entry: Entry) -> str:

@@ -12,6 +12,7 @@ from reenact.evaluation.collect import Entry
 from reenact.evaluation.samples import decoded
 from reenact.evaluation.sweep_figures import sentence
 from reenact.reports.background import record
+from reenact.reports.figures_table import mean_html
 from reenact.reports.page import rows
 from reenact.reports.strips import face
 
@@ -43,8 +44,8 @@ def _actions(units: Sequence[Mapping[str, Any]]) -> str:
         mark = ' <span class="pill good">rises</span>' if unit["rises"] and unit["others_less"] else ""
         most = "-" if unit["most"] is None else f"{unit['most']:.2f} ({html.escape(unit['most_changed'])})"
         lines.append(("", [
-            html.escape(unit["name"]) + mark, *map(_mean, unit["levels"]), _number(unit["slope"]),
-            _number(unit["spearman"]), _mean(unit["change"]), _number(unit["others"]), most, str(unit["people"]),
+            html.escape(unit["name"]) + mark, *map(mean_html, unit["levels"]), _number(unit["slope"]),
+            _number(unit["spearman"]), mean_html(unit["change"]), _number(unit["others"]), most, str(unit["people"]),
         ]))  # fmt: skip
     return rows(heads, lines)
 
@@ -53,19 +54,11 @@ def _angles(angles: Sequence[Mapping[str, Any]]) -> str:
     heads = ["degrees", *(f"{level['level']:g}" for level in angles[0]["levels"]), "slope", "mean error", "others",
              "people"]  # fmt: skip
     lines = [
-        ("", [html.escape(angle["name"]), *map(_mean, angle["levels"]), _number(angle["slope"]), _mean(angle["error"]),
-              _number(angle["others"]), str(angle["people"])])
+        ("", [html.escape(angle["name"]), *map(mean_html, angle["levels"]), _number(angle["slope"]),
+              mean_html(angle["error"]), _number(angle["others"]), str(angle["people"])])
         for angle in angles
     ]  # fmt: skip
     return rows(heads, lines)
-
-
-def _mean(figure: Mapping[str, Any]) -> str:
-    if figure["value"] is None:
-        return "-"
-    low, high = figure["low"], figure["high"]
-    within = "" if low is None else f'<span class="interval">{low:.2f} to {high:.2f}</span>'
-    return f"{figure['value']:.2f}{within}"
 
 
 def _number(value: float | None) -> str:
