@@ -17,7 +17,7 @@ from reenact.systems.caingan.embedder import Embedder, combine
 from reenact.systems.caingan.generator import Generator, odd_kernel
 from reenact.systems.catalogue import SYSTEMS, build_system, system_settings
 from reenact.systems.store import load_system, save_system
-from reenact.training.loop import adam, only_trains, specs, train_step
+from reenact.training.step import adam, only_trains, specs, train_step
 
 SMALL = {"width": 4, "discriminator_width": 4, "sources": 3}
 TERMS = {"identity", "pose", "identity_matching", "pose_matching", "perceptual"}

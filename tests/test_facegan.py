@@ -20,8 +20,8 @@ from reenact.systems.protocol import untransformed
 from reenact.systems.store import load_system, save_system
 from reenact.systems.watched import masks_of
 from reenact.training.device import make_fabric
-from reenact.training.loop import adam, specs, train_step
 from reenact.training.state import load_weights, weights_of
+from reenact.training.step import adam, specs, train_step
 
 SIZE = 32
 SMALL = {"width": 4, "halvings": 1, "blocks": 1, "mixer_width": 4, "mixer_blocks": 1, "discriminator_width": 4}

@@ -22,7 +22,7 @@ from reenact.systems.fewshot_heads.losses import content
 from reenact.systems.fewshot_heads.system import kernel_for
 from reenact.systems.protocol import can_finetune
 from reenact.systems.store import load_system, save_system
-from reenact.training.loop import adam, train_step
+from reenact.training.step import adam, train_step
 
 CLIPS, K = 5, 3
 FACE = torch.rand(68, 2, generator=torch.Generator().manual_seed(0)) * 0.6 + 0.2

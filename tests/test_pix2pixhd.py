@@ -21,7 +21,7 @@ from reenact.nn.pix2pixhd import GlobalGenerator, LocalEnhancer, halved
 from reenact.systems.catalogue import SYSTEMS, build_system
 from reenact.systems.store import load_system, save_system
 from reenact.training.device import make_fabric
-from reenact.training.loop import adam, specs, train_step
+from reenact.training.step import adam, specs, train_step
 from training_corpus import write_corpus
 from training_drill import make_guide, train_branch
 

@@ -12,7 +12,7 @@ from reenact.faces.batch import FaceBatch, Faces
 from reenact.systems.catalogue import SYSTEMS, build_system
 from reenact.systems.protocol import own_shots, sources_of
 from reenact.training.device import make_fabric
-from reenact.training.loop import adam, train_step
+from reenact.training.step import adam, train_step
 
 SIZE = 32
 SMALL = {"cgan": {"width": 4, "discriminator_width": 4}}

@@ -5,21 +5,20 @@ which units dropout silences. So a training that was killed and continued ends w
 """
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import cast
 
 import torch
 from lightning_fabric import Fabric
-from torch import Tensor, nn
+from torch import Tensor
 from torch.optim import Optimizer
 
 from reenact.corpus.sampling import Sampler, ready
 from reenact.errors import SettingsError
 from reenact.faces.batch import FaceBatch
 from reenact.progress import event, progress, say
-from reenact.systems.protocol import Optimiser, Phase, System
+from reenact.systems.protocol import Phase, System
 from reenact.training.alarms import PREFIX, check_looks, check_step
 from reenact.training.checkpoints import Checkpoints
 from reenact.training.draws import sources_at, step_seed
@@ -30,6 +29,7 @@ from reenact.training.pictures import grid, thinned, to_bytes
 from reenact.training.reading import ahead
 from reenact.training.settings import LoopSettings
 from reenact.training.state import Best, State, load_weights, weights_of
+from reenact.training.step import adam, set_rates, specs, train_step
 from reenact.training.tracker import Tracker
 from reenact.training.validation import Validation, draw
 
@@ -261,80 +261,6 @@ class Training:
             say(f"{self.branch}: continuing after step {self.state.step} of {self.steps}")
         elif self.validation is not None and self.fabric.is_global_zero:
             self._log(self.validation.copying())
-
-
-def train_step(
-    system: System, phase: Phase, optimisers: Sequence[Optimizer], batch: FaceBatch, *, step: int, fabric: Fabric
-) -> dict[str, Tensor]:
-    """One batch: the generator's step, then the discriminator's on the same pictures, detached.
-
-    With `discriminator_steps` k the generator takes its step on every k-th batch only. Returns the unweighted terms
-    by name, and the generator's weighted sum as `total`; all on the device.
-    """
-    values: dict[str, Tensor] = {}
-    if step % phase.discriminator_steps == 0:
-        with fabric.autocast(), only_trains(system, phase.generator.networks):
-            fake = system.generate(batch)
-            total, terms = system.generator_terms(batch, fake).total()
-        _descend(fabric, optimisers[0], total)
-        values = {**terms, "total": total.detach()}
-    else:
-        with fabric.autocast(), torch.no_grad():
-            fake = system.generate(batch)
-    if phase.discriminator is not None:
-        with fabric.autocast(), only_trains(system, phase.discriminator.networks):
-            total, terms = system.discriminator_terms(batch, fake).total()
-        _descend(fabric, optimisers[1], total)
-        values |= terms
-    return values
-
-
-@contextmanager
-def only_trains(system: System, names: Iterable[str]) -> Iterator[None]:
-    """No gradients for the weights of the other networks: computing what nobody uses is a third of a step."""
-    frozen = [
-        weight
-        for name, network in system.networks.items()
-        if name not in names
-        for weight in network.parameters()
-        if weight.requires_grad
-    ]
-    for weight in frozen:
-        weight.requires_grad_(False)
-    try:
-        yield
-    finally:
-        for weight in frozen:
-            weight.requires_grad_(True)
-
-
-def _descend(fabric: Fabric, optimiser: Optimizer, loss: Tensor) -> None:
-    optimiser.zero_grad(set_to_none=True)
-    fabric.backward(loss)
-    if fabric.world_size > 1:
-        gradients = [w.grad for group in optimiser.param_groups for w in group["params"] if w.grad is not None]
-        mean = fabric.all_reduce(nn.utils.parameters_to_vector(gradients), reduce_op="mean")
-        nn.utils.vector_to_parameters(cast(Tensor, mean), gradients)
-    optimiser.step()
-
-
-def adam(system: System, spec: Optimiser) -> torch.optim.Adam:
-    """Adam over the weights of a group of networks."""
-    weights = [weight for name in spec.networks for weight in system.networks[name].parameters()]
-    fused = weights[0].device.type in ("cpu", "cuda")
-    return torch.optim.Adam(weights, lr=spec.learning_rate, betas=spec.betas, fused=fused)
-
-
-def set_rates(optimisers: Sequence[Optimizer], phase: Phase, behind: float) -> None:
-    """Learning rates where a share `behind` of the phase has passed: of that alone, whatever was interrupted."""
-    for optimiser, spec in zip(optimisers, specs(phase), strict=True):
-        for group in optimiser.param_groups:
-            group["lr"] = spec.rate(behind)
-
-
-def specs(phase: Phase) -> list[Optimiser]:
-    """The generator's, then the discriminator's where it trains."""
-    return [phase.generator, *([phase.discriminator] if phase.discriminator else [])]
 
 
 def timetable(phases: Sequence[Phase], steps: int) -> list[tuple[Phase, int]]:
