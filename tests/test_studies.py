@@ -318,13 +318,13 @@ def test_a_claim_is_told_from_the_data(figures):
 
 
 def test_a_claim_may_name_a_reference(figures):
-    """`other identity` is 0.3 below the rows with 0.5."""
+    """`other identity` is 0.2 below its rows."""
     study = changed(claims=[{"says": "Not anybody.", "better": "one", "than": ["other identity"], "metrics": ["ssim"]}])
     (told,) = tell(study, figures)
     assert told.verdict == "holds"
     (found,) = told.comparisons[0].differences
     assert found.value == pytest.approx(0.2, abs=0.02)
-    assert told.comparisons[0].sentence().startswith("Ours (1) against other identity: SSIM +0.2")
+    assert told.comparisons[0].sentence().startswith("Ours (1) against other identity: SSIM +0.196 [")
     with pytest.raises(SettingsError, match="no row copy source"):
         changed(rows={**SAID["rows"], "two": {"system": "cgan", "against": "copy source"}})
 
