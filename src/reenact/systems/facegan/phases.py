@@ -9,7 +9,7 @@ ACTIONS, TRANSFORMER, REENACTOR, MIXER, TOGETHER = "action_reader", "transformer
 def phases_of(s: FaceganSettings) -> tuple[Phase, ...]:
     """In order; all but the last bear the name of the network that they train. La stays as it is from then on."""
     drawing = [REENACTOR, MIXER] if s.mixer else [REENACTOR]
-    found = []
+    found: list[Phase] = []
     if s.reads_actions:
         found.append(_on_landmarks(s, ACTIONS, s.shares.action_reader))
     if s.transformer:
