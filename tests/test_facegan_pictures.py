@@ -8,7 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from reenact.faces.segments import foreground, segments_at
+from reenact.errors import BadInput
+from reenact.faces.batch import Faces
+from reenact.faces.segments import foreground, segments_at, segments_of
 from reenact.systems.facegan.background_mixer import BackgroundMixer, background_of
 from reenact.systems.facegan.reenactor import Reenactor, drawn_foreground, without_background
 from reenact.systems.width import halvings_for, width_for
@@ -128,6 +130,11 @@ def test_segments_of_another_side_are_the_nearest_ones():
     assert segments_at(truth, 16).dtype == torch.uint8
     # of 3 pixels, the centres of 2 lie in the first and the last
     assert segments_at(torch.tensor([[0, 1, 2]] * 3), 2).tolist() == [[0, 2], [0, 2]]
+
+
+def test_faces_without_segments_are_said_to_lack_them():
+    with pytest.raises(BadInput, match=r"without segments .*label_segments"):
+        segments_of(Faces(image=pictures(1), landmarks=torch.zeros(1, 68, 2)))
 
 
 def test_a_background_keeps_its_pixels_and_has_0_where_face_and_hair_were():
