@@ -60,7 +60,7 @@ def edit(
     shown = [] if behind is None else [Cell(picture=behind, caption=Path(background).name)]
     lines: list[list[Cell]] = []
     for person in people:
-        first = [Cell(picture=person.picture, caption=person.name), *shown]
+        first = [Cell(picture=person.picture, caption=Path(person.name).name), *shown]
         faces = person.faces.to(device)
         for asked, captions in _asked(wanted, swept, levels):
             images = draw_edits(system, faces, asked, background=behind)

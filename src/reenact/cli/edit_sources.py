@@ -1,7 +1,6 @@
 """Whom `reenact edit` draws: frames of the corpus, or pictures that are labelled on the way."""
 
 import json
-import re
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -122,7 +121,7 @@ class Sources:
             try:
                 _run_stages(root, params, segments="segments" in self.labels)
             except BadInput as error:
-                raise BadInput(_renamed(str(error), clips)) from None
+                raise BadInput(_said_of(", ".join(files), str(error).splitlines()[-1])) from None
             corpus = _corpus(root)
             rows = corpus.table.iloc[::-1].to_dict("records")  # of several faces in a picture the first one stays
             found = {str(row["video"]): corpus.by_name[str(row["clip"])] for row in rows}
@@ -130,7 +129,7 @@ class Sources:
             for clip, name in clips.items():
                 if clip not in found:
                     why = "; ".join(lost.loc[lost["clip"] == clip, "reason"].astype(str))
-                    raise BadInput(_renamed(why, clips) if why else f"{name}: no face was found in it.")
+                    raise BadInput(_said_of(name, why) if why else f"{name}: no face was found in it.")
             return {name: self._source(name, corpus, found[clip], 0) for clip, name in clips.items()}
 
 
@@ -149,8 +148,6 @@ def _corpus(root: Path) -> Corpus:
     return Corpus(root / "frames", **there)
 
 
-def _renamed(text: str, clips: Mapping[str, str]) -> str:
-    """What a stage says of its own copies, about the files that people named."""
-    for clip, name in clips.items():
-        text = re.sub(rf"{clip}(\.\w+)?", lambda _, name=name: name, text)
-    return text
+def _said_of(name: str, reason: str) -> str:
+    """What a stage says of its own copy, about the file that was named."""
+    return f"{name}: {reason.partition(': ')[2] or reason}"
