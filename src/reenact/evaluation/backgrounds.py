@@ -96,9 +96,9 @@ def _batch(
         (OWN, emptied, behind & far_from(source_foreground), source_frames, drawn, _mask(system, sources, driving))
     ]
     if all(frame is not None for frame in others):
-        frames = [frame for frame in others if frame is not None]
-        before = painted_over(pictures.many(frames), foregrounds(pictures, frames))
-        swaps.insert(0, (ANOTHER, before, behind, frames, *_before(system, sources, driving, before, device)))
+        theirs = [frame for frame in others if frame is not None]
+        before = painted_over(pictures.many(theirs), foregrounds(pictures, theirs))
+        swaps.insert(0, (ANOTHER, before, behind, theirs, *_before(system, sources, driving, before, device)))
     rows = []
     for given, before, places, frames, result, mask in swaps:
         covered = np.full(len(pairs), np.nan) if mask is None else overlap(mask, foreground)
