@@ -93,7 +93,7 @@ def test_a_person_is_painted_over_by_what_is_around():
     foreground = np.zeros((1, 21, 21), dtype=bool)
     foreground[0, 6:14, 6:14] = True
     image[foreground] = 250
-    assert np.abs(painted_over(image, foreground).astype(int) - 40).max() <= 1
+    assert np.abs(painted_over(image, foreground).astype(int) - 40).max() <= 3
 
 
 def test_the_own_background_counts_where_neither_frame_has_a_face(given):

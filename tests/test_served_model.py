@@ -12,7 +12,7 @@ from reenact.tracking.served_model import ServedModel
 @pytest.fixture
 def served():
     model = ServedModel()
-    model.system = SimpleNamespace(size=8, reenact=lambda sources, driving: sources.image.mean(dim=1))
+    model.system = SimpleNamespace(size=8, labels=(), reenact=lambda sources, driving: sources.image.mean(dim=1))
     return model
 
 
