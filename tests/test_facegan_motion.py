@@ -56,9 +56,19 @@ def test_an_mlp_is_its_layers_with_leaky_relus_between():
     np.testing.assert_allclose(net(x).detach().numpy(), wanted, rtol=1e-4, atol=1e-6)
 
 
+def count(network):
+    return sum(weight.numel() for weight in network.parameters())
+
+
+def layered(*sizes):
+    return sum((a + 1) * b for a, b in pairwise(sizes))
+
+
+def extent(points):
+    return np.ptp(points, axis=0).max()
+
+
 def test_networks_have_the_sizes_that_the_documents_give():
-    count = lambda network: sum(weight.numel() for weight in network.parameters())  # noqa: E731
-    layered = lambda *sizes: sum((a + 1) * b for a, b in pairwise(sizes))  # noqa: E731
     assert count(ActionReader()) == layered(136, 256, 128, 20)
     assert count(LandmarkTransformer()) == layered(156, 256, 512, 512, 256, 136)
 
@@ -123,7 +133,6 @@ def test_a_moved_face_stands_where_the_drivers_does_as_large_and_an_edited_one_s
     driving[2] = float("nan")
     driving[3, 40] = float("nan")
     found = placed(moved, driving, own).numpy()
-    extent = lambda points: np.ptp(points, axis=0).max()  # noqa: E731
     np.testing.assert_allclose(found[0, 28], driving[0, 28].numpy(), rtol=1e-5)
     assert extent(found[0]) == pytest.approx(extent(driving[0].numpy()), rel=1e-5)
     shape = (found[0] - found[0, 28]) / extent(found[0])

@@ -11,7 +11,7 @@ from reenact.backbones.features import load_features, load_reader
 from reenact.backbones.guide import Labelled, LabelledFrames, augment, reading_errors, train_reader
 from reenact.backbones.settings import FeatureSettings
 from reenact.config import Runtime
-from reenact.corpus.corpus import POSE, Corpus
+from reenact.corpus.corpus import Corpus
 from reenact.corpus.shards import frame_writer, write_array, write_rows, write_stage
 from reenact.corpus.splits import read_parts
 from reenact.corpus.tables import write_table
@@ -19,6 +19,7 @@ from reenact.corpus.usable import usable_frames
 from reenact.errors import BadInput, TrainingFailed
 from reenact.faces.actions import ACTION_UNITS
 from reenact.faces.landmarks import FLIP
+from reenact.faces.pose import ANGLES
 from reenact.stages.train_guide import TrainGuideSettings, train_guide
 
 PEOPLE, FRAMES, SIZE = 6, 24, 32
@@ -59,7 +60,7 @@ def folders(tmp_path_factory):
                 writer.append(picture)
                 points.append(landmarks)
                 actions = dict.fromkeys(ACTION_UNITS, 0.0) | {"AU01": (radius - 0.15) * 30}
-                labels.append({**actions, **dict.fromkeys(POSE, 0.0), "yaw": yaw})
+                labels.append({**actions, **dict.fromkeys(ANGLES, 0.0), "yaw": yaw})
             name = f"clip{person}"
             clips.append({"clip": name, "identity": f"person{person}", "shard": "shard-00000",
                           "start": person * FRAMES, "count": FRAMES, "fps": 25.0})  # fmt: skip

@@ -22,8 +22,7 @@ from reenact.corpus.shards import FrameReader, Image, has_array, open_frames, re
 from reenact.corpus.tables import read_table
 from reenact.errors import BadInput
 from reenact.faces.actions import ACTION_UNITS
-
-POSE = ("pitch", "yaw", "roll")
+from reenact.faces.pose import ANGLES
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,7 +121,7 @@ class Corpus:
 
     def pose(self, clip: Clip) -> NDArray[np.float32]:
         """(count, 3) pitch, yaw, roll in degrees."""
-        return self._columns(clip, POSE)
+        return self._columns(clip, ANGLES)
 
     def segments(self, clip: Clip) -> NDArray[np.uint8]:
         """(count, 128, 128): 0 background, 1 face, 2 hair; raises BadInput where nobody had them made."""

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from reenact.errors import BadInput
 from reenact.evaluation.rows import as_pictures
 from reenact.faces.batch import Faces
-from reenact.faces.edits import edited
+from reenact.faces.edits import each_edited
 from reenact.systems.given import check_driving, check_sources
 from reenact.systems.offers import can_edit, can_swap_background
 from reenact.systems.protocol import System, exact_sources, own_shots
@@ -34,13 +34,8 @@ def draw_edits(
             f"{system.name} draws from {own_shots(system)} source pictures and no other number, not {shots}."
         )
     shown = sources[torch.arange(shots).expand(len(edits), shots)]
-    faces = [edited(sources[:1], edit) if edit else sources[:1] for edit in edits]
-    driving = replace(
-        shown[:, 0],
-        image=torch.full_like(shown.image[:, 0], float("nan")),  # never read: NaN would show it
-        actions=_stacked([face.actions for face in faces]),
-        pose=_stacked([face.pose for face in faces]),
-    )
+    # a driving face's picture is never read: NaN would show it
+    driving = replace(each_edited(sources[:1], edits), image=torch.full_like(shown.image[:, 0], float("nan")))
     check_sources(shown, size=system.size)
     check_driving(driving, samples=len(edits))
     with torch.inference_mode():
@@ -67,8 +62,3 @@ def check_offers(system: System, *, edits: bool, background: bool) -> None:
         )
     if background and not can_swap_background(system):
         raise BadInput(f"{name} has no background mixer to put another picture behind a face, as facegan has.")
-
-
-def _stacked(values: Sequence[torch.Tensor | None]) -> torch.Tensor | None:
-    known = [value for value in values if value is not None]
-    return torch.cat(known) if len(known) == len(values) else None

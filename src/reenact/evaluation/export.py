@@ -14,11 +14,12 @@ import numpy as np
 import pandas as pd
 
 from reenact.atomic import write_text
-from reenact.corpus.corpus import POSE, Corpus
+from reenact.corpus.corpus import Corpus
 from reenact.evaluation.pictures import Frames, Pictures
 from reenact.evaluation.prediction_files import video_name
 from reenact.evaluation.rows import frames_of
 from reenact.faces.actions import ACTION_UNITS
+from reenact.faces.pose import ANGLES
 
 _README = """\
 # Pairs to draw
@@ -82,6 +83,6 @@ def _labels(corpus: Corpus, names: dict[tuple[str, int], str], size: int) -> pd.
         landmarks = np.asarray(corpus.landmarks(clip)[frame], dtype=np.float64) * size
         rows.append([*landmarks.ravel().round(3), *corpus.pose(clip)[frame].round(3),
                      *corpus.actions(clip)[frame].round(3)])  # fmt: skip
-    table = pd.DataFrame(rows, columns=[*points, *POSE, *ACTION_UNITS])
+    table = pd.DataFrame(rows, columns=[*points, *ANGLES, *ACTION_UNITS])
     table.insert(0, "picture", list(names.values()))
     return table

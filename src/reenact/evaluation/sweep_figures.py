@@ -12,9 +12,9 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
-from reenact.corpus.corpus import POSE as ANGLES
 from reenact.evaluation.statistics import bootstrap_mean
 from reenact.faces.actions import ACTION_UNITS
+from reenact.faces.pose import ANGLES
 
 Floats = NDArray[np.float64]
 

@@ -5,7 +5,7 @@ the system's (or the judge's) doing. Figures: sweep_figures.py.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -17,7 +17,8 @@ from reenact.evaluation.pictures import Pictures
 from reenact.evaluation.rows import Drawn, as_pictures, frames_of, sources_for
 from reenact.evaluation.sample_pairs import encoded
 from reenact.faces.actions import ACTION_UNITS, MAXIMUM
-from reenact.faces.edits import ANGLES, edited
+from reenact.faces.edits import each_edited
+from reenact.faces.pose import ANGLES
 from reenact.progress import progress
 from reenact.systems.card import Label
 from reenact.systems.offers import Edits
@@ -104,13 +105,8 @@ def _drawn(
     own = pictures.faces(frames_of(pair, "source"), labels, blind=True).to(device)
     parts = []
     for start in range(0, len(plan), batch):
-        changed = [edited(own, {step.name: step.level}) for step in plan[start : start + batch]]
-        alike = torch.zeros(len(changed), dtype=torch.long, device=device)
-        driving = replace(
-            own[alike],
-            actions=torch.cat([face.actions for face in changed if face.actions is not None]),
-            pose=torch.cat([face.pose for face in changed if face.pose is not None]),
-        )
+        driving = each_edited(own, [{step.name: step.level} for step in plan[start : start + batch]])
+        alike = torch.zeros(len(driving.landmarks), dtype=torch.long, device=device)
         with torch.inference_mode():
             parts.append(as_pictures(system.reenact(source[alike], driving).float().cpu()))
     return Drawn(

@@ -1,17 +1,18 @@
 """Faces with single action units and angles set by hand; all else stays."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+import torch
 from torch import Tensor
 
 from reenact.config import nearest
 from reenact.errors import BadInput
 from reenact.faces.actions import ACTION_UNITS, MAXIMUM
 from reenact.faces.batch import Faces
+from reenact.faces.pose import ANGLES
 
-ANGLES = ("pitch", "yaw", "roll")  # in the order of Faces.pose
 TURN = 90.0  # degrees, the furthest that an angle can be set to
 
 
@@ -26,6 +27,15 @@ def edited(faces: Faces, edits: Mapping[str, float]) -> Faces:
         missing = " and ".join(name for name in ("actions", "pose") if getattr(faces, name) is None)
         raise BadInput(f"a face without labels of its {missing} can't be edited. Run label-actions first.")
     return replace(faces, actions=_set(faces.actions, ACTION_UNITS, edits), pose=_set(faces.pose, ANGLES, edits))
+
+
+def each_edited(face: Faces, edits: Sequence[Mapping[str, float]]) -> Faces:
+    """(N, ...) faces: the one of (1, ...), edited in N ways; {} leaves it as it is. Raises BadInput as `edited`."""
+    changed = [edited(face, edit) if edit else face for edit in edits]
+    same = face[torch.zeros(len(edits), dtype=torch.long, device=face.landmarks.device)]
+    return replace(
+        same, actions=_stacked([one.actions for one in changed]), pose=_stacked([one.pose for one in changed])
+    )
 
 
 def check_edits(edits: Mapping[str, float]) -> None:
@@ -50,3 +60,8 @@ def _set(values: Tensor, names: tuple[str, ...], edits: Mapping[str, float]) -> 
         if name in edits:
             changed[..., column] = edits[name]
     return changed
+
+
+def _stacked(values: Sequence[Tensor | None]) -> Tensor | None:
+    known = [value for value in values if value is not None]
+    return torch.cat(known) if len(known) == len(values) else None

@@ -7,6 +7,8 @@ A head at pose (p, y, r) has its points at R @ canonical with R = Rx(p) @ Ry(y) 
 import numpy as np
 from numpy.typing import NDArray
 
+ANGLES = ("pitch", "yaw", "roll")  # in the order of every pose
+
 
 def rotation(pose: NDArray[np.floating]) -> NDArray[np.float64]:
     """(..., 3) pitch, yaw, roll in degrees -> (..., 3, 3) rotation matrices."""

@@ -8,10 +8,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from reenact.atomic import write_text
-from reenact.corpus.corpus import POSE, Clip, Corpus
+from reenact.corpus.corpus import Clip, Corpus
 from reenact.corpus.shards import Image, has_array, read_array, read_rows
 from reenact.errors import BadInput
 from reenact.faces.actions import ACTION_UNITS, MAXIMUM
+from reenact.faces.pose import ANGLES
 from reenact.reports.overlay import LEGEND, resized, with_landmarks, with_pose, with_segments
 from reenact.reports.page import page, picture, section
 from reenact.reports.sparklines import sparkline
@@ -117,13 +118,13 @@ def _drawn(corpus: Corpus, clip: Clip, row: int, labels: pd.DataFrame, segments:
     if not corpus.found(clip)[row]:
         return image
     image = with_landmarks(image, np.asarray(corpus.landmarks(clip)[row]))
-    if set(POSE) <= set(labels.columns):
-        image = with_pose(image, labels[list(POSE)].to_numpy(dtype=np.float64)[row])
+    if set(ANGLES) <= set(labels.columns):
+        image = with_pose(image, labels[list(ANGLES)].to_numpy(dtype=np.float64)[row])
     return image
 
 
 def _curves(labels: pd.DataFrame, facts: pd.DataFrame, found: NDArray[np.bool_], shown: Sequence[int]) -> Iterable[str]:
-    for name in POSE:
+    for name in ANGLES:
         if name in labels:
             values = np.where(found, labels[name].to_numpy(dtype=np.float64), np.nan)
             far = max(30.0, float(np.nanmax(np.abs(values), initial=0.0)))

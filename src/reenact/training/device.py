@@ -28,7 +28,7 @@ def device_of(runtime: Runtime) -> torch.device:
 def lie_channels_last(networks: Iterable[nn.Module]) -> None:
     """Let weights, and with them all that convolutions make of pictures, lie in memory with the channels together."""
     for network in networks:
-        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's types lack this form
 
 
 def make_fabric(runtime: Runtime) -> "Fabric":

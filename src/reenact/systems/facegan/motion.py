@@ -6,7 +6,7 @@ from torch import Tensor
 from reenact.errors import BadInput
 from reenact.faces.actions import ACTION_UNITS, MAXIMUM
 from reenact.faces.batch import Faces
-from reenact.faces.edits import ANGLES
+from reenact.faces.pose import ANGLES
 
 MOTION = len(ACTION_UNITS) + len(ANGLES)  # numbers that stand for a face's motion
 QUARTER = 90.0  # degrees: an angle's unit inside the system
