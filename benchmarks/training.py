@@ -6,8 +6,8 @@ The first two rows train `cgan` in its variant `full` at 64 px on batches of 10 
 profiles `demo` and `paper` and an untrained guide of the demo's width. The plain loop has its batch in memory and
 does what PyTorch's documentation shows: two Adam optimisers, `backward`, `step`. Ours also reads batches, logs and
 watches for what is not finite. Validation and pictures are left out of both. Then every system as params.yaml has it,
-in our loop; those of several source pictures with K = 1 and K = 8. A sample is one target with its sources, whether
-or not the generator takes a step on it. Processor time.
+in our loop; those of several source pictures with K = 1 and K = 8, one of several phases over all of them in their
+shares. A sample is one target with its sources, whether or not the generator takes a step on it. Processor time.
 """
 
 import argparse
@@ -16,19 +16,26 @@ import os
 import platform
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import torch
 import yaml
 
 from reenact.backbones.features import GuideFeatures
 from reenact.backbones.reader import Reader
 from reenact.config import Runtime
+from reenact.corpus.corpus import Corpus
 from reenact.corpus.sampling import Sampler
+from reenact.corpus.shards import write_array, write_rows, write_stage
 from reenact.corpus.splits import Part
+from reenact.faces.actions import ACTION_UNITS
 from reenact.faces.batch import FaceBatch
+from reenact.faces.pose import ANGLES
+from reenact.faces.segments import PARTS
 from reenact.process import keep_freed_memory
 from reenact.systems.catalogue import SYSTEMS, build_system
 from reenact.training.checkpoints import open_checkpoints
@@ -54,13 +61,31 @@ def system_of(settings: dict[str, Any], name: str = "cgan") -> Any:
     return build_system(name, "full", settings, size=SIZE, features=guide, clips=CLIPS)
 
 
-def sampler_of(root: Path, *, sources: int = 1) -> Sampler:
-    """Sources, target and third frame of the loader benchmark's clips."""
+def sampler_of(root: Path, *, sources: int = 1, labels: Sequence[str] = ()) -> Sampler:
+    """Sources, target and third frame of the loader benchmark's clips, with the labels that a system asks for."""
     from loader import CLIPS, FRAMES, pictures, write_corpus
 
     corpus = write_corpus(root, pictures(SIZE), "raw")
+    if set(labels) - {"landmarks"}:
+        corpus = labelled(root, corpus)
     parts = [Part(clip=f"c{i}", identity=f"c{i}", start=0, stop=FRAMES) for i in range(CLIPS)]
-    return Sampler(corpus, parts, size=SIZE, seed=0, sources=sources, third=True)
+    return Sampler(corpus, parts, size=SIZE, seed=0, labels=labels, sources=sources, third=True)
+
+
+def labelled(root: Path, corpus: Corpus) -> Corpus:
+    """The same clips with action units, pose and segments drawn at random."""
+    actions, segments, random = root / "actions", root / "segments", np.random.default_rng(2)
+    count, (shard,) = sum(clip.count for clip in corpus.clips), {clip.shard for clip in corpus.clips}
+    columns = [*ACTION_UNITS, *ANGLES]
+    write_rows(
+        actions, shard, pd.DataFrame(random.uniform(0, 5, (count, len(columns))), columns=columns), kind="actions"
+    )
+    write_array(segments, shard, "segments", random.integers(0, PARTS, (count, 128, 128), dtype=np.uint8))
+    write_stage(actions, kind="actions")
+    write_stage(segments, kind="segments", made=True)
+    frames, landmarks = corpus.folders["frames"], corpus.folders["landmarks"]
+    assert frames is not None
+    return Corpus(frames, landmarks=landmarks, actions=actions, segments=segments)
 
 
 def plain_loop(system: Any, batch: FaceBatch, steps: int) -> None:
@@ -119,9 +144,9 @@ def measure_system(name: str, settings: dict[str, Any], steps: int) -> dict[str,
     shots = int(settings.get("sources", 1))
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
-        sampler = sampler_of(root, sources=shots)
-        our_loop(system_of(settings, name), sampler, 2, root / "warm")
         system = system_of(settings, name)
+        sampler = sampler_of(root, sources=shots, labels=system.labels)
+        our_loop(system_of(settings, name), sampler, 2, root / "warm")
         own = seconds_of(lambda: our_loop(system, sampler, steps, root / "checkpoints"))
     return {
         "system": name,
