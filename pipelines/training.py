@@ -6,6 +6,7 @@ from components.compare import compare
 from components.evaluate import evaluate
 from components.extract_frames import extract_frames
 from components.fetch_data import fetch_data
+from components.gate import gate
 from components.label_actions import label_actions
 from components.label_landmarks import label_landmarks
 from components.label_segments import label_segments
@@ -66,7 +67,9 @@ def shards(told: str, store: str, videos: dsl.Input[dsl.Dataset]) -> None:
         prepared.set_retry(num_retries=2, backoff_duration="1s", backoff_factor=2.0)
 
 
-@dsl.pipeline(name="training", description="Face videos to a compared, registered face-reenactment model.")
+@dsl.pipeline(
+    name="training", description="Face videos to a compared, registered face-reenactment model with a verdict."
+)
 def training(
     results: str,
     branch_list: list,
@@ -84,6 +87,7 @@ def training(
     evaluate_told: str,
     compare_told: str,
     register_told: str,
+    gate_told: str,
 ) -> None:
     rendered = render_clips(told=render_clips_told)
     rendered.set_display_name("Render clips")
@@ -145,3 +149,17 @@ def training(
 
     registered = register(told=register_told, results=results, comparison=compared.outputs["comparison"])
     registered.set_display_name("Register").set_caching_options(False)
+
+    gated = gate(
+        told=gate_told,
+        results=results,
+        registered=registered.outputs["registered"],
+        videos=videos,
+        frames=frames,
+        landmarks=landmarks,
+        actions=actions,
+        segments=segments,
+        validated=validated,
+        guide=guide,
+    )
+    gated.set_display_name("Gate").set_caching_options(False)

@@ -140,7 +140,8 @@ def made_by_both(folder: Path, name: str) -> None:
 
 
 def test_a_run_leaves_table_report_and_version(run_folder: Path) -> None:
-    for file in ("comparison/table.csv", "comparison/report.html", "registered/version.json", "log.txt"):
+    files = ("comparison/table.csv", "comparison/report.html", "registered/version.json", "gate/review.html", "log.txt")
+    for file in files:
         assert (run_folder / file).stat().st_size > 0, file
     rows = state_of_rows(run_folder / "comparison")
     assert set(BRANCHES) | set(REFERENCES) <= set(rows)
@@ -150,6 +151,9 @@ def test_kubeflows_pages_show_report_and_table(run_folder: Path) -> None:
     (step,) = (run_folder / "steps").glob("*/compare")
     assert (step / "report").read_text().startswith("<!doctype html>")
     assert (step / "table").read_text().startswith("# Comparison")
+    (step,) = (run_folder / "steps").glob("*/gate")
+    assert (step / "page").read_text().startswith("<!doctype html>")
+    assert (step / "verdict").read_text().startswith("# Gate")
 
 
 def test_dvc_reads_the_comparisons_metrics_and_plots(project: Path) -> None:

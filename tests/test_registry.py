@@ -2,9 +2,12 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import urlparse
+from urllib.request import url2pathname
 
 import numpy as np
 import pytest
@@ -52,7 +55,7 @@ def trained(home, tracking):
     write_json(
         folder / "status.json",
         {"status": "trained", "key": "key-0", "data": "d0", "mlflow_run_id": tracker.run_id,
-         "lineage": {"rights": RIGHTS}},
+         "lineage": {"rights": RIGHTS, "trainer": "Ana"}},
     )  # fmt: skip
     write_stage(folder, kind="model")
     winner = {"branch": "cgan-full-0", "metric": "self_ed", "value": 0.1, "rule": {"split": "val"},
@@ -152,11 +155,31 @@ def test_the_version_says_what_it_is_and_where_it_comes_from(version, tracking):
     assert found.tags["lineage.data_hash"] == "d0"
     assert found.tags["lineage.rights"] == RIGHTS
     assert RIGHTS in found.description
+    assert found.tags["trainer"] == "Ana"
     assert len(found.tags["weights_sha256"]) == 64
     assert "synthetic" in found.tags["synthetic"]
     assert found.run_id == version["run_id"]
     assert client.get_run(found.run_id).data.tags["reenact.key"] == "key-0"
     assert client.get_run(found.run_id).info.status == "FINISHED"
+
+
+def test_a_model_whose_weights_were_changed_since_is_not_loaded(version, tracking, tmp_path):
+    from mlflow import pyfunc, set_tracking_uri
+
+    client, _ = connect(tracking)
+    place = client.get_model_version_download_uri("reenact", version["version"])
+    shutil.copytree(url2pathname(urlparse(place).path), tmp_path / "model")
+    torch.manual_seed(1)
+    others = build_system("cgan", "full", SMALL, size=SIZE, features=None)
+    (weights,) = (tmp_path / "model").rglob("model.safetensors")
+    save_system(weights.parent, others, {"variant": "full", "seed": 0})  # with a card that fits
+    set_tracking_uri(tracking_uri(tracking))
+    try:
+        with pytest.raises(BadInput, match="not those that were registered"):
+            pyfunc.load_model(str(tmp_path / "model"))
+    finally:
+        set_tracking_uri("")
+        os.environ.pop("MLFLOW_TRACKING_URI", None)
 
 
 def test_registering_leaves_the_process_as_it_was(version):

@@ -173,6 +173,7 @@ def test_lineage_reads_the_commit_and_uncommitted_changes(tmp_path):
 def test_lineage_without_git_takes_what_the_image_says(tmp_path):
     assert read_lineage(code=tmp_path, environment={}).git_commit == ""
     told = {"REENACT_GIT_COMMIT": "abc", "KFP_RUN_ID": "run-1", "REENACT_IMAGE_DIGEST": "sha256:1"}
+    told["REENACT_TRAINER"] = "Ana"
     lineage = read_lineage(code=tmp_path, environment=told, data_hash="d")
     assert lineage.tags() == {
         "lineage.git_commit": "abc",
@@ -180,5 +181,6 @@ def test_lineage_without_git_takes_what_the_image_says(tmp_path):
         "lineage.data_hash": "d",
         "lineage.kfp_run_id": "run-1",
         "lineage.image_digest": "sha256:1",
+        "lineage.trainer": "Ana",
     }
     assert json.dumps(lineage.tags())

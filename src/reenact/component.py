@@ -100,4 +100,4 @@ def publish(folder: Path, to: Path) -> None:
 def _published(stage: str, branch: Mapping[str, Any] | None) -> Path:
     if branch:
         return Path("branches", f"{branch['system']}-{branch['variant']}-{int(branch['seed'])}", stage)
-    return Path({"compare": "comparison", "register": "registered"}[stage])
+    return Path(FOLDERS[stage])

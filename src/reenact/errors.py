@@ -47,3 +47,15 @@ class BranchesMissing(ReenactError):
     """The comparison was written, but some branches are missing or failed."""
 
     exit_code = 8
+
+
+class DecisionRefused(ReenactError):
+    """A rule of the review stands against a decision about a model; nothing was changed."""
+
+    exit_code = 9
+
+
+class Overtaken(ReenactError):
+    """Somebody else decided at the same moment; nothing was changed."""
+
+    exit_code = 10

@@ -31,6 +31,7 @@ BLOCKS: Mapping[str, str] = MappingProxyType(
         "evaluate": "reenact.stages.evaluate:EvaluateSettings",
         "compare": "reenact.stages.compare:CompareSettings",
         "register": "reenact.stages.register:RegisterSettings",
+        "gate": "reenact.review.settings:GateSettings",
         "checkpoints": "reenact.training.settings:CheckpointSettings",
         "tracking": "reenact.tracking.connect:TrackingSettings",
         "registry": "reenact.tracking.registry:RegistrySettings",

@@ -32,6 +32,7 @@ _FEATURES = tuple(f"backbones/{name}.py" for name in ("features", "guide", "read
 _PICTURES = ("label_review", "overlay", "page", "sparklines", "thumbnails", "validation")
 # What the pages of checks and labels are made by.
 _PAGE = ("evaluation/data_facts.py", *(f"reports/{name}.py" for name in _PICTURES))
+_SCORING = (*_NETWORKS, "backbones", "alarms", "labelling", "rendering", "systems", "evaluation", "training/device.py")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,16 +81,7 @@ STEPS: Mapping[str, Step] = MappingProxyType(
         "evaluate": Step(
             inputs=("videos", "frames", "landmarks", "actions", "segments", "validated", "guide", "model"),
             blocks=("tracking", "runtime"),
-            code=(
-                *_NETWORKS,
-                "backbones",
-                "alarms",
-                "labelling",
-                "rendering",
-                "systems",
-                "evaluation",
-                "training/device.py",
-            ),
+            code=_SCORING,
             branch=True,
         ),
         "compare": Step(
@@ -98,7 +90,14 @@ STEPS: Mapping[str, Step] = MappingProxyType(
             code=(*_FACES, "alarms", "systems/branch.py", "evaluation", "reports"),
         ),
         "register": Step(
-            inputs=("comparison", "branches"), blocks=("tracking", "registry"), code=("corpus", "systems", "tracking")
+            inputs=("comparison", "branches"),
+            blocks=("tracking", "registry"),
+            code=("corpus", "systems", "tracking"),
+        ),
+        "gate": Step(
+            inputs=("registered", "videos", "frames", "landmarks", "actions", "segments", "validated", "guide"),
+            blocks=("evaluate", "tracking", "registry", "runtime"),
+            code=(*_SCORING, "reports", "review", "stages/evaluate.py", "tracking"),
         ),
     }
 )
@@ -118,6 +117,7 @@ FOLDERS: Mapping[str, str] = MappingProxyType(
         "evaluate": "evaluate",
         "compare": "comparison",
         "register": "registered",
+        "gate": "gate",
     }
 )
 
@@ -141,7 +141,7 @@ def arguments(params: Params, stage: str) -> dict[str, Any]:
         told |= _segments_told(params, plain[stage])
     if stage == "train":
         told["systems"] = plain["systems"]
-    if stage == "evaluate" and (pairs := Path(plain[stage]["pairs"])).is_file():
+    if stage in ("evaluate", "gate") and (pairs := Path(plain["evaluate"]["pairs"])).is_file():
         told["pairs"] = hash_file(pairs)  # an edited list is a new argument, too
     if stage == "compare":
         scored = (Path(folder) / "metrics.json" for folder in plain[stage]["predictions"])

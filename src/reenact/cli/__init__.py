@@ -14,6 +14,7 @@ from reenact.cli import (
     labels,
     pairs,
     pipeline,
+    registry,
     repro,
     show,
     stages,
@@ -60,6 +61,7 @@ edit.add_to(app)
 compare_runs.add_to(app)
 judge_reader.add_to(app)
 study.add_to(app)
+registry.add_to(app)
 
 
 def main() -> None:

@@ -161,6 +161,7 @@ def _where(folder: Path, params: Params) -> None:
         "table": folder / "comparison" / "table.csv",
         "branches": folder / "branches",
         "model version": version,
+        "review": folder / "gate" / "review.html",
         "log": folder / "log.txt",
     }
     for what, path in places.items():
@@ -169,6 +170,10 @@ def _where(folder: Path, params: Params) -> None:
     if version.exists():
         facts = json.loads(version.read_text())
         typer.echo(f"{'registered:':<15}{facts.get('model')} version {facts.get('version')}")
+    gated = folder / "gate" / "stage.json"
+    if gated.exists():
+        passed = json.loads(gated.read_text()).get("passed")
+        typer.echo(f"{'gate:':<15}{'passed' if passed else 'failed'}; decide with `reenact registry`")
     from reenact.tracking.connect import TrackingSettings, tracking_uri
 
     tracking = params.blocks["tracking"]

@@ -28,6 +28,7 @@ HELP = {
     "evaluate": "Score one trained branch, or another method's pictures of the same pairs.",
     "compare": "Put the branches side by side and choose the winner.",
     "register": "Register the winner.",
+    "gate": "Hold the registered challenger against the champion.",
 }
 Root = Annotated[Path, typer.Option("--out", help="The folder below which all stages' folders lie.")]
 ROOT = Path("out")

@@ -1,6 +1,7 @@
 """Score one branch: draw the same pairs as every other branch, have them read by the judge, write every figure."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -89,16 +90,9 @@ def evaluate(
     of the branch. Scenes in `videos` give cross pairs of rendered clips their true picture. The judge is independent
     of `guide`, which is read where a system is fine-tuned with the losses of its training.
     """
-    from reenact.atomic import write_json
     from reenact.corpus.corpus import Corpus
     from reenact.corpus.shards import read_stage
-    from reenact.evaluation import records, writing
-    from reenact.evaluation.data_facts import data_facts
-    from reenact.evaluation.editing import write_edited
-    from reenact.evaluation.judge_facts import judge_facts
-    from reenact.evaluation.notes import shot_notes
-    from reenact.evaluation.pairs.redrawable import scene_files
-    from reenact.evaluation.redrawn import Redrawn
+    from reenact.evaluation import records
     from reenact.tracking.connect import tracking_uri
 
     read_stage(model, kind="model")
@@ -109,15 +103,63 @@ def evaluate(
         return StageResult(stage="evaluate", notes=(f"{branch.name}: training failed, nothing to score",))
     corpus = Corpus(frames, landmarks=landmarks, actions=actions, segments=segments, validated=validated)
     pairs, seed = pairs_of(corpus, validated, settings, videos=videos)
-    redrawn = Redrawn(corpus, scene_files(corpus, videos))
     judges = judges_of(settings, runtime)
-    scored, drawing, cost, edited = _score(corpus, pairs, (model, guide), branch, settings, runtime, judges, redrawn)
-    drawing |= judge_facts(scored[branch.name], pairs, corpus, videos, size=int(drawing["image_size"]), judges=judges,
-                           default=settings.judge, judge_size=settings.judge_size, most=settings.agreement)  # fmt: skip
+    exam = Exam(corpus=corpus, pairs=pairs, seed=seed, judges=judges, validated=validated, guide=guide, videos=videos)
+    written, edited = write_scores(
+        out, model=model, branch=branch, exam=exam, settings=settings, runtime=runtime, alarms=status.get("alarms", [])
+    )
+    judges.cache.save()
+    _log(out, edited, status, branch, tracking)
+    return StageResult(stage="evaluate", counts=written)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exam:
+    """What every system that is to be compared is given and read by."""
+
+    corpus: "Corpus"
+    pairs: "pd.DataFrame"
+    seed: int  # of the list of pairs
+    judges: "Judges"
+    validated: Path
+    guide: Path
+    videos: Path | None = None
+
+
+def write_scores(
+    out: Path,
+    *,
+    model: Path,
+    branch: Branch,
+    exam: Exam,
+    settings: EvaluateSettings,
+    runtime: Runtime,
+    alarms: Sequence[Mapping[str, Any]] = (),
+) -> "tuple[dict[str, float], Edited]":
+    """Score the system in `model` (weights and card) and write all that an evaluation leaves on disk.
+
+    `alarms` are what its training said. Returns counts, and what was measured beside the pairs.
+    """
+    from reenact.atomic import write_json
+    from reenact.evaluation import records, writing
+    from reenact.evaluation.data_facts import data_facts
+    from reenact.evaluation.editing import write_edited
+    from reenact.evaluation.judge_facts import judge_facts
+    from reenact.evaluation.notes import shot_notes
+    from reenact.evaluation.pairs.redrawable import scene_files
+    from reenact.evaluation.redrawn import Redrawn
+
+    corpus, pairs, judges = exam.corpus, exam.pairs, exam.judges
+    redrawn = Redrawn(corpus, scene_files(corpus, exam.videos))
+    folders = (model, exam.guide)
+    scored, drawing, cost, edited = _score(corpus, pairs, folders, branch, settings, runtime, judges, redrawn)
+    drawing |= judge_facts(scored[branch.name], pairs, corpus, exam.videos, size=int(drawing["image_size"]),
+                           judges=judges, default=settings.judge, judge_size=settings.judge_size,
+                           most=settings.agreement)  # fmt: skip
     facts = {**drawing, "branch": branch.name, "system": branch.system, "variant": branch.variant,
-             "training_seed": branch.seed, "pair_seed": seed,
-             "alarms": [*drawing["alarms"], *status.get("alarms", [])]}  # fmt: skip
-    write_json(out / "data.json", data_facts(corpus, validated))  # for the report: it sees the branches only
+             "training_seed": branch.seed, "pair_seed": exam.seed,
+             "alarms": [*drawing["alarms"], *alarms]}  # fmt: skip
+    write_json(out / "data.json", data_facts(corpus, exam.validated))  # for the report: it sees the branches only
     write_json(out / "cost.json", cost)
     write_edited(out, edited)
     written = writing.write_evaluation(
@@ -125,9 +167,7 @@ def evaluate(
         samples=settings.samples,
         notes=[records.ONE_TRAINING, *shot_notes(facts["shots"], pairs), *edited.notes],
     )  # fmt: skip
-    judges.cache.save()
-    _log(out, edited, status, branch, tracking)
-    return StageResult(stage="evaluate", counts=written)
+    return written, edited
 
 
 def judges_of(settings: EvaluateSettings, runtime: Runtime) -> "Judges":

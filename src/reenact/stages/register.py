@@ -27,7 +27,7 @@ def register(
 ) -> StageResult:
     """Register the winner and write `version.json`. Doing it again finds the same version."""
     import json
-    from dataclasses import asdict
+    from dataclasses import asdict, replace
 
     from reenact.atomic import write_json
     from reenact.corpus.shards import read_stage, write_stage
@@ -48,8 +48,11 @@ def register(
         data_hash=str(facts.get("data", "")), params_hash=str(known.get("params_hash", "")), mlflow_run_id=run,
         rights=str(known.get("rights", "")),
     )  # fmt: skip
+    lineage = replace(lineage, trainer=str(known.get("trainer", "")))
     card = json.loads((folder / "model.json").read_text())
     tags = {**_tags(winner, facts), "shots": str(card.get("shots", 1))}
+    if known.get("trainer"):  # of the training; whoever registers its result is somebody else
+        tags["trainer"] = str(known["trainer"])
     version = register_model(
         folder,
         tracking=tracking,

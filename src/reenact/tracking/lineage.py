@@ -21,6 +21,7 @@ class Lineage:
     mlflow_run_id: str = ""
     image_digest: str = ""
     rights: str = ""  # licence and consent of the clips, in words
+    trainer: str = ""  # who started the training; whoever that is can't approve its model
 
     def tags(self) -> dict[str, str]:
         """As MLflow tags; what is not known is left out."""
@@ -39,7 +40,8 @@ def read_lineage(
     """Lineage of what this process makes.
 
     Commit and state of the work tree come from git in `code`; an image has no git, so REENACT_GIT_COMMIT comes
-    first. REENACT_IMAGE_DIGEST and KFP_RUN_ID are set by the image and the pipeline.
+    first. REENACT_IMAGE_DIGEST and KFP_RUN_ID are set by the image and the pipeline, REENACT_TRAINER by whoever
+    starts a training in a place where somebody else has to approve its model.
     """
     env = os.environ if environment is None else environment
     commit = env.get("REENACT_GIT_COMMIT", "")
@@ -56,6 +58,7 @@ def read_lineage(
         mlflow_run_id=mlflow_run_id or env.get("MLFLOW_RUN_ID", ""),
         image_digest=env.get("REENACT_IMAGE_DIGEST", ""),
         rights=rights,
+        trainer=env.get("REENACT_TRAINER", ""),
     )
 
 

@@ -39,6 +39,7 @@ class RegistrySettings(Settings):
     """Block `registry`."""
 
     model: str = "reenact"  # the registered model that all systems register versions of
+    auto_promote: bool = False  # make a challenger that passes the gate the champion, with nobody looking
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,7 +107,7 @@ def register_model(
     if known is None:
         run = _known_run(client, run_id) or client.create_run(experiment, run_name="register").info.run_id
         with _fluent(tracking_uri(tracking)):
-            source, model_id = _log(client, folder, run)
+            source, model_id = _log(client, folder, run, weights=marks["weights_sha256"])
             known = client.create_model_version(
                 settings.model, source, run, tags=marks, description=description, model_id=model_id
             )
@@ -151,8 +152,8 @@ def _known_run(client: "MlflowClient", run_id: str) -> str:
         return ""
 
 
-def _log(client: "MlflowClient", folder: Path, run_id: str) -> tuple[str, str]:
-    """(uri, id) of the model in MLflow's store.
+def _log(client: "MlflowClient", folder: Path, run_id: str, *, weights: str) -> tuple[str, str]:
+    """(uri, id) of the model in MLflow's store; it refuses to be loaded with weights of another sha256.
 
     The run keeps the status it had: logging a model to a finished training does not run it again.
     """
@@ -172,6 +173,7 @@ def _log(client: "MlflowClient", folder: Path, run_id: str) -> tuple[str, str]:
             name="model",
             python_model=str(work / "model.py"),
             artifacts={"model": str(work / "weights")},
+            model_config={"weights_sha256": weights},
             code_paths=[str(code)],
             signature=signature(),
             pip_requirements=requirements(),

@@ -22,10 +22,17 @@ class ServedModel(PythonModel):
     """Draws source persons with driving faces: see `signature` in registry.py for inputs and parameters."""
 
     def load_context(self, context: PythonModelContext) -> None:
-        """Build the system and fill in its weights."""
+        """Build the system and fill in its weights; raises BadInput where they are not those that were registered."""
         from reenact.systems.store import load_system
 
         self.system, self.facts = load_system(Path(context.artifacts["model"]), device="cpu")
+        # load_system holds the weights to the card beside them, which whoever changes one can change, too
+        registered = (context.model_config or {}).get("weights_sha256", self.facts["sha256"])
+        if self.facts["sha256"] != registered:
+            raise BadInput(
+                f"the weights of this model (sha256 {self.facts['sha256'][:12]}) are not those that were registered "
+                f"({registered[:12]}). Don't use it: somebody changed it since."
+            )
 
     def predict(
         self, context: PythonModelContext, model_input: Any, params: dict[str, Any] | None = None

@@ -1,0 +1,1 @@
+"""What happens between a registered version and its users: gate, page, decisions."""

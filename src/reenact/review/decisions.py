@@ -1,0 +1,235 @@
+"""Approve, reject, roll back: each is checked, then written down, and only then carried out.
+
+Whoever writes the next number of the ledger decides; everybody else who was about to gets Overtaken. What a process
+left half done is finished by the next decision. Functions raise BadInput for what is not there, DecisionRefused for
+what a rule forbids, SettingsError for a reviewer or reason that is missing, Overtaken and StorageError.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from reenact.errors import BadInput, DecisionRefused, Overtaken, SettingsError, StorageError
+from reenact.review import ledger
+from reenact.review.history import APPROVED, REJECTED, ROLLED_BACK, standings, told, tracked
+from reenact.review.integrity import check_weights
+from reenact.review.outcome import carry_out
+from reenact.review.records import Action, Decision, digest, read_decision
+from reenact.review.versions import CHAMPION, PREVIOUS, Known, find, read_aliases
+from reenact.review.workers import PATIENCE, may_be_at_work
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+AUTO = "auto"  # the gate itself, where registry.auto_promote lets it decide
+_READY = "READY"
+_LONGEST_NAME = 100
+
+
+@dataclass(frozen=True, kw_only=True)
+class Desk:
+    """What a decision starts from: read once, before anything is checked."""
+
+    client: "MlflowClient"
+    model: str
+    by: str
+    reason: str
+    stored: list[ledger.Stored]
+    before: dict[str, str]
+    finished: tuple[Decision, ...]  # that an earlier process had left half done
+
+    def standing(self, version: Known) -> tuple[str, Decision | None]:
+        """What the last decision about a version made of it; ("", None): there was none."""
+        return standings(told(self.stored)).get(version.version, ("", None))
+
+    def did(self, action: Action, version: str) -> Decision | None:
+        """The same decision by the same person, if it was just finished: asking again is what people do."""
+        for one in self.finished:
+            if (one.action, one.version, one.by) == (action, version, self.by):
+                return one
+        return None
+
+
+def approve(client: "MlflowClient", model: str, name: str, *, by: str, reason: str, override: str = "") -> Decision:
+    """Make a version (number or alias) the champion; the former champion becomes `previous`.
+
+    Needs the gate's consent, for the champion that stands now, or `override`: why it is passed over. Nobody approves
+    what they trained. The weights are fetched and compared with what was registered.
+    """
+    desk = _sit_down(client, model, by, reason)
+    override = _plain(override)
+    version = find(client, model, name)
+    done = desk.did("approve", version.version)
+    if done:
+        return done
+    state, last = desk.standing(version)
+    serves = desk.before.get(CHAMPION) == version.version
+    if serves and state == APPROVED:
+        raise DecisionRefused(f"{_name(version)} is champion already ({last}).")
+    if version.status != _READY:
+        raise DecisionRefused(f"{_name(version)} is not ready ({version.status}): its registration never ended.")
+    if version.trainer and _same_person(version.trainer, desk.by):
+        raise DecisionRefused(f"{_name(version)} was trained by {version.trainer}: somebody else has to approve it.")
+    if not override:
+        _check_gate(version, desk.before.get(CHAMPION, ""))
+    elif desk.by == AUTO:
+        raise DecisionRefused("--override: the gate can't override itself; a person has to.")
+    check_weights(client, version)
+    former = desk.before.get(CHAMPION) or desk.before.get(PREVIOUS, "")
+    after = {CHAMPION: version.version, PREVIOUS: former if former != version.version else ""}
+    if serves:  # by MLflow's own page: what is decided here is that it may
+        after = desk.before
+    after = {alias: held for alias, held in after.items() if held}
+    return _decide(desk, "approve", version, after=after, override=override)
+
+
+def reject(client: "MlflowClient", model: str, name: str, *, by: str, reason: str) -> Decision:
+    """Mark a version as rejected: it waits no longer, and nothing goes back to it."""
+    desk = _sit_down(client, model, by, reason)
+    version = find(client, model, name)
+    done = desk.did("reject", version.version)
+    if done:
+        return done
+    if desk.before.get(CHAMPION) == version.version:
+        raise DecisionRefused(f"{_name(version)} is the champion: `reenact registry rollback` takes it out of use.")
+    state, last = desk.standing(version)
+    if state == REJECTED:
+        raise DecisionRefused(f"{_name(version)} is rejected already ({last}).")
+    after = {alias: held for alias, held in desk.before.items() if held != version.version}
+    return _decide(desk, "reject", version, after=after)
+
+
+def rollback(client: "MlflowClient", model: str, *, by: str, reason: str, to: str = "") -> Decision:
+    """Go back to `previous`, or to another version that was champion; the champion of now becomes `previous`.
+
+    The gate is not asked: the version served before. The weights are compared with what was registered all the same.
+    """
+    desk = _sit_down(client, model, by, reason)
+    now = desk.before.get(CHAMPION, "")
+    for done in desk.finished:
+        if done.action == "rollback" and done.by == desk.by and to in ("", done.version):
+            return done
+    if not now:
+        raise DecisionRefused(f'registry: "{model}" has no champion to go back from.')
+    version = find(client, model, to or PREVIOUS)
+    if version.version == now:
+        raise DecisionRefused(f"{_name(version)} is the champion now. Name another one with --to.")
+    state, last = desk.standing(version)
+    if state != APPROVED:
+        why = {REJECTED: f"was rejected ({last})", ROLLED_BACK: f"is what was gone back from ({last})"}.get(
+            state, "never was approved"
+        )
+        raise DecisionRefused(f"{_name(version)} {why}: approve it if it is to be used, or name another with --to.")
+    check_weights(client, version)
+    return _decide(desk, "rollback", version, after={CHAMPION: version.version, PREVIOUS: now})
+
+
+def settle(client: "MlflowClient", model: str) -> tuple[list[ledger.Stored], tuple[Decision, ...]]:
+    """Finish what was written down and not carried out; the ledger then, and the decisions that were finished.
+
+    Raises Overtaken where somebody is carrying one out at this moment.
+    """
+    stored = ledger.read_ledger(client, model)
+    finished: list[Decision] = []
+    for one in stored:
+        if not one.active:
+            continue
+        try:
+            decision = read_decision(one.text)
+        except BadInput:  # an experiment of that name, made by somebody else: the history says so
+            continue
+        if may_be_at_work(one.worker):
+            raise Overtaken(f"registry: {decision} is being carried out right now. {ledger.LOOK}")
+        ledger.take_over(client, one)
+        if one.pending and one is stored[-1]:
+            carry_out(client, model, decision, in_time=_lease())
+            finished.append(decision)
+        ledger.close(client, model, one.number, one.copy or one.text, one.experiment)
+    return (ledger.read_ledger(client, model) if finished else stored), tuple(finished)
+
+
+def _sit_down(client: "MlflowClient", model: str, by: str, reason: str) -> Desk:
+    by, reason = _plain(by), _plain(reason)
+    if not by:
+        raise SettingsError("--by: who decides? Give a name.")
+    if len(by) > _LONGEST_NAME:
+        raise SettingsError(f"--by: a name has up to {_LONGEST_NAME} characters.")
+    if not reason:
+        raise SettingsError("--reason: say why; it is what people will read later.")
+    stored, finished = settle(client, model)
+    before = tracked(read_aliases(client, model))  # after the ledger: who moves them writes there first
+    return Desk(client=client, model=model, by=by, reason=reason, stored=stored, before=before, finished=finished)
+
+
+def _check_gate(version: Known, champion: str) -> None:
+    against = version.tags.get("gate.champion")  # "": there was none; missing: not known
+    if version.gate == "passed" and against in (None, champion):
+        return
+    if version.gate == "passed":
+        compared = f"version {against}" if against else "no champion"
+        stands = f"version {champion}" if champion else "nobody"
+        says = f"was compared by the gate with {compared}, and now {stands} is champion"
+    else:
+        says = "failed the gate" if version.gate else "was never put to the gate"
+    raise DecisionRefused(
+        f"{_name(version)} {says}. Run the gate (`reenact gate`), or say why it does not matter (--override REASON)."
+    )
+
+
+def _decide(desk: Desk, action: Action, version: Known, *, after: dict[str, str], override: str = "") -> Decision:
+    last = desk.stored[-1] if desk.stored else None
+    decision = Decision(
+        number=last.number + 1 if last else 1,
+        at=datetime.now(UTC).isoformat(timespec="seconds"),
+        by=desk.by,
+        action=action,
+        version=version.version,
+        weights=version.weights_sha256,
+        before=desk.before,
+        after=after,
+        reason=desk.reason,
+        override=override,
+        gate=version.gate,
+        gate_sha256=version.tags.get("gate.sha256", ""),
+        previous=digest(last.text) if last else "",
+    )
+    experiment = ledger.claim(desk.client, desk.model, decision)
+    try:
+        carry_out(desk.client, desk.model, decision, in_time=_lease())
+        ledger.close(desk.client, desk.model, decision.number, decision.text(), experiment)
+    except BaseException as error:
+        ledger.give_up(desk.client, experiment)
+        if isinstance(error, Exception):
+            said = (str(error).splitlines() or [type(error).__name__])[0][:200]
+            raise StorageError(
+                f"registry: {decision} is written down, but was not carried out to its end ({said}). The next decision "
+                "finishes it; the same command again does, too."
+            ) from error
+        raise
+    return decision
+
+
+def _lease() -> Callable[[], None]:
+    """A check that we are not so late that somebody else may have taken over."""
+    ends = time.monotonic() + PATIENCE / 3
+
+    def check() -> None:
+        if time.monotonic() > ends:
+            raise StorageError("MLflow takes too long")
+
+    return check
+
+
+def _name(version: Known) -> str:
+    return f"{version.model}, version {version.version}"
+
+
+def _plain(text: str) -> str:
+    """One line without control characters, which databases and terminals stumble over."""
+    return "".join(one for one in " ".join(text.split()) if one.isprintable())
+
+
+def _same_person(one: str, other: str) -> bool:
+    return _plain(one).casefold() == _plain(other).casefold()

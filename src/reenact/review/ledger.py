@@ -1,0 +1,158 @@
+"""The history of a model's decisions, kept in MLflow so that two who decide at once can't both write number n.
+
+MLflow has no compare-and-swap for aliases and tags, but a name of an experiment is given once: its database refuses a
+second one, also while the first is deleted. So decision n of a model is the experiment `reenact registry/MODEL/00000n`,
+made together with its record in one transaction. It is active while the decision is carried out, and deleted (out of
+sight, its name and tags kept) once that is done. `mlflow gc` removes deleted experiments for good, so a copy of each
+record is a tag of the model; records and copies check each other.
+"""
+
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from reenact.errors import BadInput, NewerFormat, Overtaken, StorageError
+from reenact.review.records import Decision, read_decision
+from reenact.review.versions import is_gone, read_model_tags
+from reenact.review.workers import this_worker
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+LOOK = "Nothing was changed by this command: look at `reenact registry history`, then decide again."
+_FOLDER = "reenact registry"
+_RECORD, _WORKER, _NOTE = "reenact.decision", "reenact.at_work", "mlflow.note.content"
+_COPY = "decision."
+_EXPLAINED = "A decision of `reenact registry`. It is part of a history: leave it as it is."
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stored:
+    """What MLflow keeps of a decision."""
+
+    number: int
+    record: str = ""  # the text in its experiment, "" where that is gone
+    copy: str = ""  # the text in the model's tags
+    experiment: str = ""
+    active: bool = False  # not carried out yet, as far as the experiment says
+    worker: str = ""  # who carries it out (workers.py), "" where they gave up
+
+    @property
+    def text(self) -> str:
+        """The record, or what is left of it."""
+        return self.record or self.copy
+
+    @property
+    def pending(self) -> bool:
+        """Whether something is left to be done: the copy is the last thing written."""
+        return self.active and not self.copy
+
+
+def read_ledger(client: "MlflowClient", model: str) -> list[Stored]:
+    """All decisions of a model, the first first. Raises BadInput where there is no such model."""
+    found = {number: experiment for experiment in _experiments(client) if (number := _number(experiment.name, model))}
+    copies = {
+        int(name.removeprefix(_COPY)): text
+        for name, text in read_model_tags(client, model).items()
+        if re.fullmatch(rf"{re.escape(_COPY)}\d+", name)
+    }
+    return [
+        Stored(number=number, copy=copies.get(number, ""), **_kept(found.get(number)))
+        for number in sorted({*copies, *found})
+    ]
+
+
+def claim(client: "MlflowClient", model: str, decision: Decision) -> str:
+    """Write a decision down under its number; the id of its experiment.
+
+    Raises Overtaken where the number is taken, StorageError where MLflow gave no answer.
+    """
+    from mlflow.exceptions import MlflowException
+
+    name, text = f"{_FOLDER}/{model}/{decision.number:06d}", decision.text()
+    try:
+        return str(client.create_experiment(name, tags={_RECORD: text, _WORKER: this_worker(), _NOTE: _EXPLAINED}))
+    except MlflowException as error:
+        there = None
+        with suppress(MlflowException):
+            there = client.get_experiment_by_name(name)
+        if there is not None and there.tags.get(_RECORD) == text:  # the answer got lost, the call was repeated
+            return str(there.experiment_id)
+        if error.error_code == "RESOURCE_ALREADY_EXISTS":
+            raise Overtaken(f"registry: {_other(there)} came first, at the same moment. {LOOK}") from None
+        raise StorageError(
+            f"MLflow gave no answer when the decision was written down ({str(error).splitlines()[0][:200]}). Look at "
+            "`reenact registry history` before you decide again: if it is there, the next decision carries it out."
+        ) from error
+
+
+def close(client: "MlflowClient", model: str, number: int, text: str, experiment: str) -> None:
+    """Mark a decision as carried out: copy its record to the model, and put the experiment out of sight."""
+    from mlflow.exceptions import MlflowException
+
+    client.set_registered_model_tag(model, f"{_COPY}{number:06d}", text)
+    try:
+        client.delete_experiment(experiment)
+    except MlflowException as error:  # somebody else has closed it
+        if not is_gone(error):
+            raise
+
+
+def take_over(client: "MlflowClient", one: Stored) -> None:
+    """Carry on with what another process left; raises Overtaken where a third one does so at the same moment."""
+    from mlflow.exceptions import MlflowException
+
+    mine = this_worker()
+    with suppress(MlflowException):  # a deleted experiment takes no tags: it is finished
+        client.set_experiment_tag(one.experiment, _WORKER, mine)
+    if client.get_experiment(one.experiment).tags.get(_WORKER) != mine:
+        raise Overtaken(f"registry: somebody else is finishing decision {one.number} right now. {LOOK}")
+
+
+def give_up(client: "MlflowClient", experiment: str) -> None:
+    """Leave a decision to whoever comes next, so that they need not wait."""
+    with suppress(Exception):  # what made us give up is what has to be said
+        client.set_experiment_tag(experiment, _WORKER, "")
+
+
+def _experiments(client: "MlflowClient") -> Iterator[Any]:
+    from mlflow.entities import ViewType
+
+    token = None
+    while True:
+        page = client.search_experiments(
+            view_type=ViewType.ALL,
+            filter_string=f"name LIKE '{_FOLDER}/%'",
+            order_by=["experiment_id ASC"],  # the usual order changes while somebody decides
+            page_token=token,
+        )
+        yield from page
+        token = page.token
+        if not token:
+            return
+
+
+def _number(name: str, model: str) -> int:
+    """Which decision of the model an experiment is; 0: none of it."""
+    found = re.fullmatch(rf"{re.escape(f'{_FOLDER}/{model}')}/(\d{{6,}})", name)
+    return int(found[1]) if found else 0
+
+
+def _kept(experiment: Any) -> dict[str, Any]:
+    if experiment is None:
+        return {}
+    return {
+        "record": experiment.tags.get(_RECORD, ""),
+        "experiment": str(experiment.experiment_id),
+        "active": experiment.lifecycle_stage == "active",
+        "worker": experiment.tags.get(_WORKER, ""),
+    }
+
+
+def _other(experiment: Any) -> str:
+    try:
+        return str(read_decision(experiment.tags[_RECORD]))
+    except (AttributeError, KeyError, BadInput, NewerFormat):
+        return "another decision"
