@@ -5,8 +5,7 @@ in between leaves the review that was there before, or none.
 """
 
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +14,7 @@ from reenact.errors import BadInput, StorageError
 from reenact.hashing import hash_file
 from reenact.review.description import describe
 from reenact.review.subject import Review
+from reenact.tracking.errors import mlflow_errors
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -31,7 +31,7 @@ def attach(client: "MlflowClient", review: Review, page: Path, *, files: Sequenc
     """
     model, version = review.model, review.challenger.version
     name = f"{model}, version {version}"
-    with _said(name):
+    with mlflow_errors(name):
         known = client.get_model_version(model, version)
         if not known.run_id:
             raise BadInput(f"{name}: it names no run that its page could be kept with. Register it again.")
@@ -52,7 +52,7 @@ def fetch_page(client: "MlflowClient", model: str, version: str, out: Path) -> P
     Raises BadInput for a version without one, or whose page was changed since; StorageError where it can't be had.
     """
     name = f"{model}, version {version}"
-    with _said(name), tempfile.TemporaryDirectory() as folder:
+    with mlflow_errors(name), tempfile.TemporaryDirectory() as folder:
         known = client.get_model_version(model, version)
         place = known.tags.get(PAGE_TAG, "")
         if not place or not known.run_id:
@@ -76,15 +76,3 @@ def _upload(client: "MlflowClient", run_id: str, file: Path, folder: str) -> Non
     if path not in sizes or sizes[path] not in (size, None):  # not every store knows sizes
         kept = f"{sizes[path]} of {size} bytes" if path in sizes else "nothing"
         raise StorageError(f"{path}: MLflow's store has {kept} of it. Try again.")
-
-
-@contextmanager
-def _said(name: str) -> Iterator[None]:
-    """MLflow's refusals and absences as one sentence."""
-    from mlflow.exceptions import MlflowException
-
-    try:
-        yield
-    except (MlflowException, OSError) as error:  # requests' errors are OSErrors
-        first = (str(error).splitlines() or [type(error).__name__])[0][:300]
-        raise StorageError(f"{name}: MLflow says: {first}. Nothing was decided; try again.") from error

@@ -5,8 +5,6 @@ left half done is finished by the next decision. Functions raise BadInput for wh
 what a rule forbids, SettingsError for a reviewer or reason that is missing, Overtaken and StorageError.
 """
 
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -18,7 +16,9 @@ from reenact.review.integrity import check_weights
 from reenact.review.outcome import carry_out
 from reenact.review.records import Action, Decision, digest, read_decision
 from reenact.review.versions import CHAMPION, PREVIOUS, Known, find, read_aliases
-from reenact.review.workers import PATIENCE, may_be_at_work
+from reenact.review.workers import may_be_at_work
+from reenact.tracking.errors import first_line
+from reenact.tracking.registry import CHALLENGER
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -38,18 +38,20 @@ class Desk:
     reason: str
     stored: list[ledger.Stored]
     before: dict[str, str]
-    finished: tuple[Decision, ...]  # that an earlier process had left half done
+    finished: Decision | None  # that an earlier process had left half done
 
     def standing(self, version: Known) -> tuple[str, Decision | None]:
         """What the last decision about a version made of it; ("", None): there was none."""
         return standings(told(self.stored)).get(version.version, ("", None))
 
-    def did(self, action: Action, version: str) -> Decision | None:
+    def did(self, action: Action, name: str) -> Decision | None:
         """The same decision by the same person, if it was just finished: asking again is what people do."""
-        for one in self.finished:
-            if (one.action, one.version, one.by) == (action, version, self.by):
-                return one
-        return None
+        one = self.finished
+        if one is None or (one.action, one.by) != (action, self.by):
+            return None
+        # the decision itself may have taken the alias away by which the version was named
+        moved = name in (CHALLENGER, PREVIOUS) and name not in read_aliases(self.client, self.model)
+        return one if moved or name in ("", one.version) else None
 
 
 def approve(client: "MlflowClient", model: str, name: str, *, by: str, reason: str, override: str = "") -> Decision:
@@ -59,19 +61,21 @@ def approve(client: "MlflowClient", model: str, name: str, *, by: str, reason: s
     what they trained. The weights are fetched and compared with what was registered.
     """
     desk = _sit_down(client, model, by, reason)
-    override = _plain(override)
-    version = find(client, model, name)
-    done = desk.did("approve", version.version)
+    override = one_line(override)
+    done = desk.did("approve", name)
     if done:
         return done
+    version = find(client, model, name)
     state, last = desk.standing(version)
     serves = desk.before.get(CHAMPION) == version.version
     if serves and state == APPROVED:
         raise DecisionRefused(f"{_name(version)} is champion already ({last}).")
     if version.status != _READY:
         raise DecisionRefused(f"{_name(version)} is not ready ({version.status}): its registration never ended.")
-    if version.trainer and _same_person(version.trainer, desk.by):
+    if version.trainer and same_person(version.trainer, desk.by):
         raise DecisionRefused(f"{_name(version)} was trained by {version.trainer}: somebody else has to approve it.")
+    if desk.by == AUTO and last and last.by != AUTO:
+        raise DecisionRefused(f"{_name(version)}: a person decided about it ({last}), so only a person may approve it.")
     if not override:
         _check_gate(version, desk.before.get(CHAMPION, ""))
     elif desk.by == AUTO:
@@ -88,10 +92,10 @@ def approve(client: "MlflowClient", model: str, name: str, *, by: str, reason: s
 def reject(client: "MlflowClient", model: str, name: str, *, by: str, reason: str) -> Decision:
     """Mark a version as rejected: it waits no longer, and nothing goes back to it."""
     desk = _sit_down(client, model, by, reason)
-    version = find(client, model, name)
-    done = desk.did("reject", version.version)
+    done = desk.did("reject", name)
     if done:
         return done
+    version = find(client, model, name)
     if desk.before.get(CHAMPION) == version.version:
         raise DecisionRefused(f"{_name(version)} is the champion: `reenact registry rollback` takes it out of use.")
     state, last = desk.standing(version)
@@ -108,9 +112,9 @@ def rollback(client: "MlflowClient", model: str, *, by: str, reason: str, to: st
     """
     desk = _sit_down(client, model, by, reason)
     now = desk.before.get(CHAMPION, "")
-    for done in desk.finished:
-        if done.action == "rollback" and done.by == desk.by and to in ("", done.version):
-            return done
+    done = desk.did("rollback", to)
+    if done:
+        return done
     if not now:
         raise DecisionRefused(f'registry: "{model}" has no champion to go back from.')
     version = find(client, model, to or PREVIOUS)
@@ -126,13 +130,13 @@ def rollback(client: "MlflowClient", model: str, *, by: str, reason: str, to: st
     return _decide(desk, "rollback", version, after={CHAMPION: version.version, PREVIOUS: now})
 
 
-def settle(client: "MlflowClient", model: str) -> tuple[list[ledger.Stored], tuple[Decision, ...]]:
-    """Finish what was written down and not carried out; the ledger then, and the decisions that were finished.
+def settle(client: "MlflowClient", model: str) -> tuple[list[ledger.Stored], Decision | None]:
+    """Finish what was written down and not carried out; the ledger then, and the decision that was finished.
 
     Raises Overtaken where somebody is carrying one out at this moment.
     """
     stored = ledger.read_ledger(client, model)
-    finished: list[Decision] = []
+    finished = None
     for one in stored:
         if not one.active:
             continue
@@ -142,16 +146,17 @@ def settle(client: "MlflowClient", model: str) -> tuple[list[ledger.Stored], tup
             continue
         if may_be_at_work(one.worker):
             raise Overtaken(f"registry: {decision} is being carried out right now. {ledger.LOOK}")
-        ledger.take_over(client, one)
-        if one.pending and one is stored[-1]:
-            carry_out(client, model, decision, in_time=_lease())
-            finished.append(decision)
+        hold = ledger.take_over(client, one)
+        if one is stored[-1]:  # nothing was decided before all earlier ones were carried out
+            if one.pending:
+                carry_out(client, model, decision, in_time=hold.check)
+            finished = decision
         ledger.close(client, model, one.number, one.copy or one.text, one.experiment)
-    return (ledger.read_ledger(client, model) if finished else stored), tuple(finished)
+    return (ledger.read_ledger(client, model) if finished else stored), finished
 
 
 def _sit_down(client: "MlflowClient", model: str, by: str, reason: str) -> Desk:
-    by, reason = _plain(by), _plain(reason)
+    by, reason = one_line(by), one_line(reason)
     if not by:
         raise SettingsError("--by: who decides? Give a name.")
     if len(by) > _LONGEST_NAME:
@@ -195,41 +200,35 @@ def _decide(desk: Desk, action: Action, version: Known, *, after: dict[str, str]
         gate_sha256=version.tags.get("gate.sha256", ""),
         previous=digest(last.text) if last else "",
     )
-    experiment = ledger.claim(desk.client, desk.model, decision)
+    hold = ledger.claim(desk.client, desk.model, decision)
     try:
-        carry_out(desk.client, desk.model, decision, in_time=_lease())
-        ledger.close(desk.client, desk.model, decision.number, decision.text(), experiment)
+        carry_out(desk.client, desk.model, decision, in_time=hold.check)
+        ledger.close(desk.client, desk.model, decision.number, decision.text(), hold.experiment)
+    except Overtaken:
+        raise StorageError(
+            f"registry: {decision} is written down, but MLflow took so long that somebody else is carrying it out. "
+            "Look at `reenact registry history`."
+        ) from None
     except BaseException as error:
-        ledger.give_up(desk.client, experiment)
+        hold.release()
         if isinstance(error, Exception):
-            said = (str(error).splitlines() or [type(error).__name__])[0][:200]
             raise StorageError(
-                f"registry: {decision} is written down, but was not carried out to its end ({said}). The next decision "
-                "finishes it; the same command again does, too."
+                f"registry: {decision} is written down, but was not carried out to its end ({first_line(error)}). The "
+                "next decision finishes it; the same command again does, too."
             ) from error
         raise
     return decision
-
-
-def _lease() -> Callable[[], None]:
-    """A check that we are not so late that somebody else may have taken over."""
-    ends = time.monotonic() + PATIENCE / 3
-
-    def check() -> None:
-        if time.monotonic() > ends:
-            raise StorageError("MLflow takes too long")
-
-    return check
 
 
 def _name(version: Known) -> str:
     return f"{version.model}, version {version.version}"
 
 
-def _plain(text: str) -> str:
-    """One line without control characters, which databases and terminals stumble over."""
+def one_line(text: str) -> str:
+    """Without line ends and control characters, which databases and terminals stumble over."""
     return "".join(one for one in " ".join(text.split()) if one.isprintable())
 
 
-def _same_person(one: str, other: str) -> bool:
-    return _plain(one).casefold() == _plain(other).casefold()
+def same_person(one: str, other: str) -> bool:
+    """Whether two names are one, however they are spaced and capitalised."""
+    return one_line(one).casefold() == one_line(other).casefold()

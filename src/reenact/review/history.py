@@ -57,8 +57,8 @@ def told(stored: Iterable[Stored]) -> list[Line]:
     left: Aliases | None = {}  # what the decision before left; None: not known
     wanted = 1
     for one in stored:
-        for number in range(wanted, one.number):
-            lines.append(Line(kind="broken", number=number, says=f"decision {number} was removed from MLflow."))
+        if one.number > wanted:
+            lines.append(Line(kind="broken", number=wanted, says=_removed(wanted, one.number - 1)))
             hash_before, left = None, None
         wanted = one.number + 1
         try:
@@ -107,6 +107,11 @@ def _doubts(one: Stored, decision: Decision, hash_before: str | None) -> Iterabl
         yield "Its copy among the model's tags was removed."
     if hash_before is not None and decision.previous != hash_before:
         yield f"Decision {one.number - 1} was rewritten since, or this one was: their hashes don't fit."
+
+
+def _removed(first: int, last: int) -> str:
+    which = f"decision {first} was" if first == last else f"decisions {first} to {last} were"
+    return f"{which} removed from MLflow."
 
 
 def _unexplained(lines: list[Line], aliases: Aliases, versions: Iterable[Known]) -> list[Line]:

@@ -10,6 +10,7 @@ import yaml
 from reenact.errors import BadInput, StorageError
 from reenact.hashing import hash_file
 from reenact.review.versions import Known
+from reenact.tracking.errors import first_line
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -53,9 +54,8 @@ def _fetch(client: "MlflowClient", version: Known, path: str, into: Path) -> Pat
     try:
         got = download_artifacts(artifact_uri=f"{place}/{path}", dst_path=str(into), tracking_uri=client.tracking_uri)
     except (MlflowException, OSError) as error:  # requests' errors are OSErrors
-        said = (str(error).splitlines() or [type(error).__name__])[0][:200]
         raise StorageError(
-            f"{version.model}, version {version.version}: {place}/{path} can't be fetched ({said})."
+            f"{version.model}, version {version.version}: {place}/{path} can't be fetched ({first_line(error)})."
         ) from error
     return Path(got)
 

@@ -8,15 +8,17 @@ record is a tag of the model; records and copies check each other.
 """
 
 import re
+import time
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from reenact.errors import BadInput, NewerFormat, Overtaken, StorageError
 from reenact.review.records import Decision, read_decision
-from reenact.review.versions import is_gone, read_model_tags
-from reenact.review.workers import this_worker
+from reenact.review.versions import read_model_tags
+from reenact.review.workers import PATIENCE, this_worker
+from reenact.tracking.errors import first_line, is_gone
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -50,6 +52,31 @@ class Stored:
         return self.active and not self.copy
 
 
+@dataclass(frozen=True, kw_only=True)
+class Hold:
+    """A decision that is ours to carry out, until somebody takes it over from us."""
+
+    client: "MlflowClient"
+    number: int
+    experiment: str
+    worker: str = field(default_factory=this_worker)
+    # Whoever waits for us waits three times as long, and a call that we began in time may take long to end.
+    ends: float = field(default_factory=lambda: time.monotonic() + PATIENCE / 3)
+
+    def check(self) -> None:
+        """To be called before each change. Raises Overtaken where it is ours no more, StorageError where it is late."""
+        if time.monotonic() > self.ends:
+            raise StorageError("MLflow takes too long")
+        found = self.client.get_experiment(self.experiment)
+        if found.lifecycle_stage != "active" or found.tags.get(_WORKER) != self.worker:
+            raise Overtaken(f"registry: somebody else is finishing decision {self.number} right now. {LOOK}")
+
+    def release(self) -> None:
+        """Leave it to whoever comes next, so that they need not wait."""
+        with suppress(Exception):  # what made us give up is what has to be said
+            self.client.set_experiment_tag(self.experiment, _WORKER, "")
+
+
 def read_ledger(client: "MlflowClient", model: str) -> list[Stored]:
     """All decisions of a model, the first first. Raises BadInput where there is no such model."""
     found = {number: experiment for experiment in _experiments(client) if (number := _number(experiment.name, model))}
@@ -64,28 +91,29 @@ def read_ledger(client: "MlflowClient", model: str) -> list[Stored]:
     ]
 
 
-def claim(client: "MlflowClient", model: str, decision: Decision) -> str:
-    """Write a decision down under its number; the id of its experiment.
+def claim(client: "MlflowClient", model: str, decision: Decision) -> Hold:
+    """Write a decision down under its number.
 
     Raises Overtaken where the number is taken, StorageError where MLflow gave no answer.
     """
     from mlflow.exceptions import MlflowException
 
-    name, text = f"{_FOLDER}/{model}/{decision.number:06d}", decision.text()
+    name, text, worker = f"{_FOLDER}/{model}/{decision.number:06d}", decision.text(), this_worker()
     try:
-        return str(client.create_experiment(name, tags={_RECORD: text, _WORKER: this_worker(), _NOTE: _EXPLAINED}))
+        made = client.create_experiment(name, tags={_RECORD: text, _WORKER: worker, _NOTE: _EXPLAINED})
     except MlflowException as error:
         there = None
         with suppress(MlflowException):
             there = client.get_experiment_by_name(name)
         if there is not None and there.tags.get(_RECORD) == text:  # the answer got lost, the call was repeated
-            return str(there.experiment_id)
+            return Hold(client=client, number=decision.number, experiment=str(there.experiment_id), worker=worker)
         if error.error_code == "RESOURCE_ALREADY_EXISTS":
             raise Overtaken(f"registry: {_other(there)} came first, at the same moment. {LOOK}") from None
         raise StorageError(
-            f"MLflow gave no answer when the decision was written down ({str(error).splitlines()[0][:200]}). Look at "
-            "`reenact registry history` before you decide again: if it is there, the next decision carries it out."
+            f"MLflow gave no answer when the decision was written down ({first_line(error)}). Look at `reenact "
+            "registry history` before you decide again: if it is there, the next decision carries it out."
         ) from error
+    return Hold(client=client, number=decision.number, experiment=str(made), worker=worker)
 
 
 def close(client: "MlflowClient", model: str, number: int, text: str, experiment: str) -> None:
@@ -100,21 +128,15 @@ def close(client: "MlflowClient", model: str, number: int, text: str, experiment
             raise
 
 
-def take_over(client: "MlflowClient", one: Stored) -> None:
+def take_over(client: "MlflowClient", one: Stored) -> Hold:
     """Carry on with what another process left; raises Overtaken where a third one does so at the same moment."""
     from mlflow.exceptions import MlflowException
 
-    mine = this_worker()
+    hold = Hold(client=client, number=one.number, experiment=one.experiment)
     with suppress(MlflowException):  # a deleted experiment takes no tags: it is finished
-        client.set_experiment_tag(one.experiment, _WORKER, mine)
-    if client.get_experiment(one.experiment).tags.get(_WORKER) != mine:
-        raise Overtaken(f"registry: somebody else is finishing decision {one.number} right now. {LOOK}")
-
-
-def give_up(client: "MlflowClient", experiment: str) -> None:
-    """Leave a decision to whoever comes next, so that they need not wait."""
-    with suppress(Exception):  # what made us give up is what has to be said
-        client.set_experiment_tag(experiment, _WORKER, "")
+        client.set_experiment_tag(one.experiment, _WORKER, hold.worker)
+    hold.check()  # whoever writes last has it; the other finds out here, or before the next change
+    return hold
 
 
 def _experiments(client: "MlflowClient") -> Iterator[Any]:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from reenact.review.history import APPROVED, TRACKED, effects
 from reenact.review.records import Decision
-from reenact.review.versions import CHAMPION, is_gone, read_aliases
+from reenact.review.versions import CHAMPION, read_aliases
+from reenact.tracking.errors import is_gone
 from reenact.tracking.registry import CHALLENGER
 
 if TYPE_CHECKING:

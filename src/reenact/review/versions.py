@@ -1,13 +1,13 @@
 """Versions of the registered model as a reviewer sees them, and which of them a word means."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from reenact.config import nearest
-from reenact.errors import BadInput, StorageError
+from reenact.errors import BadInput
+from reenact.tracking.errors import is_gone
 from reenact.tracking.registry import CHALLENGER
 
 if TYPE_CHECKING:
@@ -82,23 +82,6 @@ def find(client: "MlflowClient", model: str, name: str) -> Known:
         raise BadInput(f'registry: "{model}" has no version {name}; known: {there}.')
     aliases = {alias for version in versions for alias in version.aliases}
     raise BadInput(f'registry: "{model}" has no version called "{name}"{nearest(name, aliases)}')
-
-
-@contextmanager
-def mlflow_errors() -> Iterator[None]:
-    """What MLflow refuses, or can't do because it is away, as one sentence: StorageError."""
-    from mlflow.exceptions import MlflowException
-
-    try:
-        yield
-    except MlflowException as error:
-        first = (str(error).splitlines() or [type(error).__name__])[0][:300]
-        raise StorageError(f"MLflow: {first}. Is the server that tracking.uri names within reach?") from error
-
-
-def is_gone(error: Any) -> bool:
-    """Whether an MlflowException says that there is no such thing."""
-    return bool(error.error_code == "RESOURCE_DOES_NOT_EXIST")
 
 
 def _model(client: "MlflowClient", model: str) -> Any:

@@ -53,8 +53,8 @@ def gate(
     from reenact.review.page import write_page
     from reenact.review.verdict import write_verdict
     from reenact.review.verdict_table import verdict_table
-    from reenact.review.versions import mlflow_errors
     from reenact.tracking.connect import connect
+    from reenact.tracking.errors import mlflow_errors
 
     check_rules(settings)
     with mlflow_errors():
