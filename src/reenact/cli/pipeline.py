@@ -16,6 +16,7 @@ import typer
 
 from reenact.atomic import write_json
 from reenact.cli.options import PARAMS, Overrides, ParamsFile, Profile, load
+from reenact.cli.person import name_trainer
 from reenact.cli.watch import Watch
 from reenact.errors import ReenactError, SettingsError, StorageError
 from reenact.params import Params
@@ -101,6 +102,7 @@ def run_pipeline(params: Params, folder: Path) -> None:
 def _child(folder: Path, watch: Watch) -> int:
     paths = [str(_project()), *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = {**os.environ, "REENACT_EVENTS": str(watch.events), "PYTHONPATH": os.pathsep.join(paths)}
+    name_trainer(environment)
     # kfp leaves a temporary directory behind for every step.
     scratch = folder / "tmp"
     scratch.mkdir()

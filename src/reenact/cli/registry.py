@@ -1,15 +1,15 @@
 """`reenact registry ...`: look at registered models, decide about them, see what was decided."""
 
 import json
-import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from reenact.cli.options import PARAMS, Overrides, ParamsFile, Profile, load
+from reenact.cli.person import git_user
 from reenact.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -198,8 +198,8 @@ def _opened(
 ) -> Iterator[tuple["MlflowClient", str]]:
     """A client of the registry that the settings name, and the model's name."""
     blocks = load(params, profile, overrides).blocks
-    from reenact.review.versions import mlflow_errors
     from reenact.tracking.connect import TrackingSettings, connect
+    from reenact.tracking.errors import mlflow_errors
     from reenact.tracking.registry import RegistrySettings
 
     tracking, settings = blocks["tracking"], blocks["registry"]
@@ -211,18 +211,13 @@ def _opened(
 
 def _reviewer(by: str) -> str:
     """The name to be written down. Raises SettingsError where there is none, or one that nobody may have."""
-    from reenact.review.decisions import AUTO
+    from reenact.review.decisions import AUTO, same_person
 
-    if by.strip().casefold() == AUTO:
-        raise SettingsError(f"--by {by}: that is how the gate signs. Give your name.")
-    if by:
-        return by
-    told: subprocess.CompletedProcess[str] | None = None
-    with suppress(OSError, subprocess.TimeoutExpired):  # no git, no name
-        told = subprocess.run(["git", "config", "user.name"], capture_output=True, text=True, timeout=20, check=False)
-    name = told.stdout.strip() if told and told.returncode == 0 else ""
+    name = by or git_user()
     if not name:
         raise SettingsError("--by: who decides? Git knows no user.name here; give a name.")
+    if same_person(name, AUTO):
+        raise SettingsError(f"--by {name}: that is how the gate signs. Give your name.")
     return name
 
 

@@ -10,6 +10,7 @@ import typer
 
 from reenact.cli import stages
 from reenact.cli.options import PARAMS, load
+from reenact.cli.person import name_trainer
 from reenact.errors import BranchesMissing, ReenactError, SettingsError
 from reenact.params import Params
 from reenact.process import prepare_process
@@ -84,5 +85,6 @@ def _ready(params: Params) -> bool:
 
 def _dvc_repro(more: list[str]) -> int:
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    name_trainer(environment)
     command = [sys.executable, "-m", "dvc", "repro", "--keep-going", *more]
     return subprocess.run(command, env=environment, check=False).returncode

@@ -41,7 +41,7 @@ def read_lineage(
 
     Commit and state of the work tree come from git in `code`; an image has no git, so REENACT_GIT_COMMIT comes
     first. REENACT_IMAGE_DIGEST and KFP_RUN_ID are set by the image and the pipeline, REENACT_TRAINER by whoever
-    starts a training in a place where somebody else has to approve its model.
+    starts one (`reenact run` and `reenact repro` take git's user.name).
     """
     env = os.environ if environment is None else environment
     commit = env.get("REENACT_GIT_COMMIT", "")
