@@ -92,7 +92,7 @@ STEPS: Mapping[str, Step] = MappingProxyType(
         "register": Step(
             inputs=("comparison", "branches"),
             blocks=("tracking", "registry"),
-            code=("corpus", "systems", "tracking"),
+            code=(*_FACES, "systems", "tracking"),
         ),
         "gate": Step(
             inputs=("registered", "videos", "frames", "landmarks", "actions", "segments", "validated", "guide"),

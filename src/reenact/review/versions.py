@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from reenact.config import nearest
 from reenact.errors import BadInput
 from reenact.tracking.errors import is_gone
-from reenact.tracking.registry import CHALLENGER
+from reenact.tracking.registry import CHALLENGER, REVIEW
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -111,7 +111,7 @@ def _known(version: Any, aliases: tuple[str, ...]) -> Known:
         trainer=tags.get("trainer", ""),
         created=datetime.fromtimestamp(version.creation_timestamp / 1000, UTC).isoformat(timespec="seconds"),
         gate=tags.get("gate", ""),
-        review=tags.get("review", ""),
+        review=tags.get(REVIEW, ""),
         weights_sha256=tags.get("weights_sha256", ""),
         status=str(version.status),
     )

@@ -76,7 +76,8 @@ def gate(
         with mlflow_errors():
             _deliver(client, out, review, verdict, against=champion.version if champion else "")
     write_stage(out, kind="gate", model=challenger.model, version=challenger.version, passed=verdict.passed)
-    promoted = registry.auto_promote and verdict.passed and not reigns
+    # what people decided about is theirs to decide about again
+    promoted = registry.auto_promote and verdict.passed and not reigns and not challenger.review
     if promoted:
         with mlflow_errors():
             _promote(client, challenger)

@@ -25,13 +25,17 @@ def register(
     tracking: TrackingSettings,
     registry: RegistrySettings,
 ) -> StageResult:
-    """Register the winner and write `version.json`. Doing it again finds the same version."""
+    """Register the winner and write `version.json`. Doing it again finds the same version.
+
+    Raises StorageError where MLflow is away, or an upload is cut short: no version is made then.
+    """
     import json
     from dataclasses import asdict, replace
 
     from reenact.atomic import write_json
     from reenact.corpus.shards import read_stage, write_stage
     from reenact.errors import BadInput
+    from reenact.tracking.errors import mlflow_errors
     from reenact.tracking.lineage import read_lineage
     from reenact.tracking.registry import register_model
 
@@ -53,23 +57,17 @@ def register(
     tags = {**_tags(winner, facts), "shots": str(card.get("shots", 1))}
     if known.get("trainer"):  # of the training; whoever registers its result is somebody else
         tags["trainer"] = str(known["trainer"])
-    version = register_model(
-        folder,
-        tracking=tracking,
-        settings=registry,
-        tags={**tags, **lineage.tags()},
-        run_id=run,
-        description=_description(
-            settings.description, winner, tags, lineage.rights, exact=card.get("exact_sources", False)
-        ),
-    )
+    words = _description(settings.description, winner, tags, lineage.rights, exact=card.get("exact_sources", False))
+    with mlflow_errors("register"):
+        version = register_model(folder, tracking=tracking, settings=registry, tags={**tags, **lineage.tags()},
+                                 run_id=run, description=words)  # fmt: skip
     (out / "stage.json").unlink(missing_ok=True)
-    write_json(out / "version.json", {**asdict(version), "alias": "challenger", "winner": winner, "tags": tags,
-                                      "lineage": asdict(lineage)})  # fmt: skip
+    write_json(out / "version.json", {**asdict(version), "winner": winner, "tags": tags, "lineage": asdict(lineage)})
     write_stage(out, kind="registered", model=version.model, version=version.version)
     word = "registered" if version.new else "known already"
+    waits = f"alias {version.alias}" if version.alias else "people decided about it before"
     return StageResult(stage="register", counts={"version": float(version.version)},
-                       notes=(f"{version.uri} ({winner['branch']}) {word}, alias challenger",))  # fmt: skip
+                       notes=(f"{version.uri} ({winner['branch']}) {word}, {waits}",))  # fmt: skip
 
 
 def _tags(winner: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[str, str]:

@@ -10,7 +10,7 @@ import shutil
 import tempfile
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import version as installed
 from pathlib import Path
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from mlflow.models import ModelSignature
 
 CHALLENGER = "challenger"
+REVIEW = "review"  # tag of a version that people decided about: what became of it
 SYNTHETIC = "Every picture this model draws is synthetic. Say so wherever one is shown."
 _IDENTITY = ("branch", "reenact.key", "weights_sha256")
 _REQUIREMENTS = ("mlflow", "numpy", "opencv-python-headless", "pandas", "pyarrow", "pydantic", "safetensors", "torch")
@@ -51,6 +52,7 @@ class Version:
     uri: str  # models:/NAME/VERSION
     run_id: str
     new: bool  # False: these weights with this lineage were registered before
+    alias: str  # challenger; "" where people decided about it before, so that it waits no longer
 
 
 def signature() -> "ModelSignature":
@@ -97,7 +99,8 @@ def register_model(
     """Register the system saved in `folder` (model.safetensors, model.json) and give it the alias `challenger`.
 
     The same weights of the same training (tags `branch` and `reenact.key`) are the version they were before. The model
-    is logged to `run_id`, the training's run, where MLflow knows it, else to a run of its own.
+    is logged to `run_id`, the training's run, where MLflow knows it, else to a run of its own. The version is made when
+    all of the model is there: whoever is cut off before leaves none.
     """
     client, experiment = connect(tracking)
     _make_model(client, settings.model)
@@ -107,20 +110,23 @@ def register_model(
     if known is None:
         run = _known_run(client, run_id) or client.create_run(experiment, run_name="register").info.run_id
         with _fluent(tracking_uri(tracking)):
-            source, model_id = _log(client, folder, run, weights=marks["weights_sha256"])
+            source, model_id = _log(client, folder, run, card)
             known = client.create_model_version(
                 settings.model, source, run, tags=marks, description=description, model_id=model_id
             )
         new = True
     else:
         new = False
-    client.set_registered_model_alias(settings.model, CHALLENGER, known.version)
+    waits = not known.tags.get(REVIEW)
+    if waits:
+        client.set_registered_model_alias(settings.model, CHALLENGER, str(known.version))
     return Version(
         model=settings.model,
         version=str(known.version),
         uri=f"models:/{settings.model}/{known.version}",
         run_id=str(known.run_id or ""),
         new=new,
+        alias=CHALLENGER if waits else "",
     )
 
 
@@ -152,34 +158,41 @@ def _known_run(client: "MlflowClient", run_id: str) -> str:
         return ""
 
 
-def _log(client: "MlflowClient", folder: Path, run_id: str, *, weights: str) -> tuple[str, str]:
+def _log(client: "MlflowClient", folder: Path, run_id: str, card: Mapping[str, Any]) -> tuple[str, str]:
     """(uri, id) of the model in MLflow's store; it refuses to be loaded with weights of another sha256.
 
-    The run keeps the status it had: logging a model to a finished training does not run it again.
+    The run keeps status and end that it had: logging a model to a finished training does not run it again.
     """
     import mlflow
+    from mlflow.exceptions import MlflowException
+
+    from reenact.tracking.example import input_example
 
     package = Path(__file__).parent.parent
-    status = client.get_run(run_id).info.status
-    with tempfile.TemporaryDirectory() as name, mlflow.start_run(run_id=run_id):
-        work = Path(name)
-        (work / "weights").mkdir()
-        for file in ("model.safetensors", "model.json"):
-            shutil.copy2(folder / file, work / "weights" / file)
-        code = work / package.name
-        shutil.copytree(package, code, ignore=shutil.ignore_patterns("__pycache__"))
-        (work / "model.py").write_text(_SCRIPT)
-        info = mlflow.pyfunc.log_model(
-            name="model",
-            python_model=str(work / "model.py"),
-            artifacts={"model": str(work / "weights")},
-            model_config={"weights_sha256": weights},
-            code_paths=[str(code)],
-            signature=signature(),
-            pip_requirements=requirements(),
-        )
-    if status not in ("RUNNING", "FINISHED"):
-        client.set_terminated(run_id, status)
+    before = client.get_run(run_id).info
+    try:
+        with tempfile.TemporaryDirectory() as name, mlflow.start_run(run_id=run_id):
+            work = Path(name)
+            (work / "weights").mkdir()
+            for file in ("model.safetensors", "model.json"):
+                shutil.copy2(folder / file, work / "weights" / file)
+            code = work / package.name
+            shutil.copytree(package, code, ignore=shutil.ignore_patterns("__pycache__"))
+            (work / "model.py").write_text(_SCRIPT)
+            info = mlflow.pyfunc.log_model(
+                name="model",
+                python_model=str(work / "model.py"),
+                artifacts={"model": str(work / "weights")},
+                model_config={"weights_sha256": str(card["sha256"])},
+                code_paths=[str(code)],
+                signature=signature(),
+                input_example=input_example(card),
+                pip_requirements=requirements(),
+            )
+    finally:
+        if before.status != "RUNNING":
+            with suppress(MlflowException):  # away: then that is what has to be said
+                client.set_terminated(run_id, before.status, before.end_time)
     return info.model_uri, info.model_id
 
 
