@@ -58,7 +58,10 @@ class MlflowServer:
 def postgres() -> Iterator[str]:
     """The address of an empty database; skips the test where its programs, or a driver for them, are missing."""
     pytest.importorskip("psycopg2", reason="psycopg2 is not installed")
-    if not (shutil.which("initdb") and shutil.which("pg_ctl")):
+    # Debian keeps them out of the way
+    path = os.pathsep.join([os.environ["PATH"], *map(str, sorted(Path("/usr/lib/postgresql").glob("*/bin")))])
+    initdb, pg_ctl = shutil.which("initdb", path=path), shutil.which("pg_ctl", path=path)
+    if not (initdb and pg_ctl):
         pytest.skip("the programs of Postgres are not installed")
     user = "nobody" if os.geteuid() == 0 else None  # Postgres refuses to run as root
     # Not below pytest's folders, which are closed to other users.
@@ -73,11 +76,11 @@ def postgres() -> Iterator[str]:
             subprocess.run(command, user=user, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                            check=True)  # fmt: skip
 
-        call("initdb", "-D", str(data), "-U", "reenact", "-A", "trust", "-E", "UTF8", "--no-sync")
-        call("pg_ctl", "-D", str(data), "-w", "-l", str(log), "-o", f"-p {port} -k {folder} -h 127.0.0.1", "start")
+        call(initdb, "-D", str(data), "-U", "reenact", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
+        call(pg_ctl, "-D", str(data), "-w", "-l", str(log), "-o", f"-p {port} -k {folder} -h 127.0.0.1", "start")
         try:
             yield f"postgresql+psycopg2://reenact@127.0.0.1:{port}/postgres"
         finally:
-            call("pg_ctl", "-D", str(data), "-w", "-m", "fast", "stop")
+            call(pg_ctl, "-D", str(data), "-w", "-m", "fast", "stop")
     finally:
         shutil.rmtree(folder, ignore_errors=True)

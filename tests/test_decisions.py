@@ -171,6 +171,18 @@ def test_the_gate_cannot_pass_over_itself(registry):
     assert registry.approve(passed, by=decisions.AUTO).by == "auto"
 
 
+def test_the_gate_promotes_nothing_that_people_decided_about(registry):
+    first, second, third = registry.add(), registry.add(), registry.add()
+    registry.reject(first, by="ana")
+    registry.approve(second, by=decisions.AUTO)
+    registry.approve(third, by=decisions.AUTO)
+    registry.rollback(by="ben")
+    for version, who in ((first, "ana"), (third, "ben")):
+        with pytest.raises(DecisionRefused, match=f"a person decided about it .*by {who}"):
+            registry.approve(version, by=decisions.AUTO)
+    assert registry.aliases() == {"champion": second, "previous": third}
+
+
 def test_names_of_versions_that_are_not_there_are_answered_with_those_that_are(registry):
     with pytest.raises(BadInput, match="no challenger waits"):
         registry.approve("challenger")
@@ -353,6 +365,7 @@ def test_stopped_anywhere_the_same_command_again_finishes(registry, monkeypatch,
 
     old, new = registry.add(), registry.add()
     registry.approve(old)
+    registry.name("challenger", new)
 
     def stopped(*ignored, **named):
         raise error
@@ -360,13 +373,10 @@ def test_stopped_anywhere_the_same_command_again_finishes(registry, monkeypatch,
     with monkeypatch.context() as patch:
         patch.setattr(MlflowClient, call, stopped)
         with pytest.raises(KeyboardInterrupt if error is KeyboardInterrupt else StorageError):
-            registry.approve(new, by="ben")
-    if call != "delete_experiment":  # after that nothing is left to be done
-        assert registry.approve(new, by="ben").number == 2
-    else:
-        registry.reject(registry.add())
+            registry.approve("challenger", by="ben")
+    assert registry.approve("challenger", by="ben").number == 2
     assert registry.aliases() == {"champion": new, "previous": old}
-    assert registry.decided()[:2] == [("ana", "approve", old), ("ben", "approve", new)]
+    assert registry.decided() == [("ana", "approve", old), ("ben", "approve", new)]
     assert all(line.finished and not line.says for line in registry.history())
     assert not [one.name for one in registry.client.search_experiments() if registry.model in one.name]
 
@@ -381,6 +391,24 @@ def test_nobody_takes_over_from_a_process_that_runs(registry):
     with pytest.raises(Overtaken, match="right now"):
         registry.reject(second, by="ben")
     assert registry.aliases() == {}
+
+
+def test_whoever_was_taken_for_dead_stops_when_he_wakes_up(registry, monkeypatch):
+    first, second = registry.add(), registry.add()
+    carry_out = decisions.carry_out
+
+    def asleep(client, model, decision, *, in_time):
+        monkeypatch.setattr(decisions, "carry_out", carry_out)
+        monkeypatch.setattr(decisions, "may_be_at_work", lambda worker: False)
+        registry.reject(second, by="ben")
+        carry_out(client, model, decision, in_time=in_time)
+
+    monkeypatch.setattr(decisions, "carry_out", asleep)
+    with pytest.raises(StorageError, match=r"decision 1 by ana.* somebody else is carrying it out"):
+        registry.approve(first, by="ana")
+    assert registry.decided() == [("ana", "approve", first), ("ben", "reject", second)]
+    assert registry.aliases() == {"champion": first}
+    assert all(line.finished and not line.says for line in registry.history())
 
 
 def test_a_version_that_was_deleted_meanwhile_stops_nobody(registry):

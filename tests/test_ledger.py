@@ -4,11 +4,12 @@ import json
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import pytest
 
-from reenact.errors import BadInput, NewerFormat, Overtaken, SettingsError
-from reenact.review.ledger import claim, close, read_ledger
+from reenact.errors import BadInput, NewerFormat, Overtaken, SettingsError, StorageError
+from reenact.review.ledger import claim, close, read_ledger, take_over
 from reenact.review.records import Decision, digest, read_decision
 from reenact.review.workers import PATIENCE, may_be_at_work, this_worker
 from registered_versions import open_registry
@@ -53,13 +54,34 @@ def test_a_number_is_given_once_and_the_second_hears_of_the_first(registry):
 def test_a_claim_whose_answer_got_lost_is_found_again(registry):
     made = decision()
     first = claim(registry.client, registry.model, made)
-    assert claim(registry.client, registry.model, made) == first
+    assert claim(registry.client, registry.model, made).experiment == first.experiment
     assert len(read_ledger(registry.client, registry.model)) == 1
+
+
+def test_of_two_who_carry_on_with_one_decision_the_last_one_has_it(registry):
+    first = claim(registry.client, registry.model, decision())
+    first.check()
+    (one,) = read_ledger(registry.client, registry.model)
+    second = take_over(registry.client, one)
+    second.check()
+    with pytest.raises(Overtaken, match="somebody else is finishing decision 1"):
+        first.check()
+    close(registry.client, registry.model, 1, decision().text(), second.experiment)
+    with pytest.raises(Overtaken):
+        second.check()
+    with pytest.raises(Overtaken):
+        take_over(registry.client, one)
+
+
+def test_whoever_is_late_changes_nothing_more(registry):
+    hold = claim(registry.client, registry.model, decision())
+    with pytest.raises(StorageError, match="too long"):
+        replace(hold, ends=time.monotonic() - 1).check()
 
 
 def test_a_closed_decision_is_out_of_sight_and_keeps_number_and_record(registry):
     client, model, made = registry.client, registry.model, decision()
-    experiment = claim(client, model, made)
+    experiment = claim(client, model, made).experiment
     (one,) = read_ledger(client, model)
     assert one.pending
     close(client, model, 1, made.text(), experiment)
@@ -159,6 +181,8 @@ def test_an_experiment_of_that_name_made_by_hand_is_no_decision_and_stops_nobody
     assert registry.reject("1").number == 5
     kinds = [line.kind for line in registry.history()]
     assert kinds == ["decision", "decision", "decision", "broken", "decision"]
+    registry.client.create_experiment(f"reenact registry/{registry.model}/900000")
+    assert "decisions 6 to 899999 were removed" in registry.history()[5].says
 
 
 def test_whoever_runs_may_be_at_work_and_whoever_ended_is_not():

@@ -15,13 +15,14 @@ import torch
 
 from reenact.atomic import write_json
 from reenact.corpus.shards import write_stage
-from reenact.errors import BadInput
+from reenact.errors import BadInput, StorageError
 from reenact.faces.batch import Faces
 from reenact.stages.register import RegisterSettings, register
 from reenact.systems.catalogue import build_system
 from reenact.systems.store import load_system, save_system
 from reenact.tracking.connect import TrackingSettings, connect, tracking_uri
-from reenact.tracking.registry import RegistrySettings, requirements
+from reenact.tracking.example import input_example
+from reenact.tracking.registry import RegistrySettings, requirements, signature
 from reenact.tracking.runs import branch_run
 
 SMALL = {"width": 4, "discriminator_width": 4}
@@ -65,10 +66,10 @@ def trained(home, tracking):
     return home
 
 
-def do_register(home, tracking, out):
+def do_register(home, tracking, out, model="reenact"):
     return register(
         comparison=home / "comparison", branches=home / "branches", out=out, settings=RegisterSettings(),
-        tracking=tracking, registry=RegistrySettings(),
+        tracking=tracking, registry=RegistrySettings(model=model),
     )  # fmt: skip
 
 
@@ -118,6 +119,19 @@ def test_a_loaded_version_draws_what_the_system_draws(model, trained):
         )
     assert drawn.dtype == np.float32
     np.testing.assert_allclose(drawn, expected.numpy(), atol=1e-6)
+
+
+def test_the_input_example_that_comes_with_a_model_is_drawn(model):
+    assert model.predict(model.input_example).shape == (1, 3, SIZE, SIZE)
+
+
+def test_the_input_example_has_as_many_pictures_as_a_system_needs():
+    example = input_example({"size": 16, "shots": 4, "exact_sources": True})
+    assert list(example) == signature().inputs.input_names()
+    assert example["sources"].shape == (1, 4, 3, 16, 16)
+    assert -1 <= example["sources"].min() < example["sources"].max() <= 1
+    assert 0 < example["driving_landmarks"].min() < example["driving_landmarks"].max() < 1
+    assert input_example({"size": 16, "shots": 4})["sources"].shape == (1, 1, 3, 16, 16)
 
 
 def test_edits_are_parameters_that_a_landmark_system_ignores(model):
@@ -195,6 +209,41 @@ def test_registering_the_same_winner_again_is_the_same_version(version, trained,
     assert "known already" in result.notes[0]
     client, _ = connect(tracking)
     assert len(client.search_model_versions("name = 'reenact'")) == 1
+
+
+def test_an_upload_that_is_cut_short_leaves_no_version_and_the_run_as_it_was(trained, tracking, tmp_path, monkeypatch):
+    from mlflow import MlflowClient
+    from mlflow.exceptions import MlflowException
+
+    client, _ = connect(tracking)
+    status = json.loads((trained / "branches" / "cgan-full-0" / "train" / "status.json").read_text())
+    before = client.get_run(status["mlflow_run_id"]).info
+
+    def cut(self, model_id, local_dir):
+        raise MlflowException("the connection broke")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(MlflowClient, "log_model_artifacts", cut)
+        with pytest.raises(StorageError, match="the connection broke"):
+            do_register(trained, tracking, tmp_path / "registered", model="cut")
+    assert client.search_model_versions("name = 'cut'") == []
+    assert client.get_registered_model("cut").aliases == {}
+    after = client.get_run(status["mlflow_run_id"]).info
+    assert (after.status, after.end_time) == (before.status, before.end_time)
+    assert not (tmp_path / "registered").exists()
+    assert "MLFLOW_TRACKING_URI" not in os.environ
+    do_register(trained, tracking, tmp_path / "registered", model="cut")
+    assert json.loads((tmp_path / "registered" / "version.json").read_text())["alias"] == "challenger"
+
+
+def test_a_version_that_people_decided_about_does_not_wait_again(trained, tracking, tmp_path):
+    client, _ = connect(tracking)
+    do_register(trained, tracking, tmp_path / "first", model="decided")
+    client.set_model_version_tag("decided", "1", "review", "rejected")
+    client.delete_registered_model_alias("decided", "challenger")
+    result = do_register(trained, tracking, tmp_path / "again", model="decided")
+    assert client.get_registered_model("decided").aliases == {}
+    assert "decided about it before" in result.notes[0]
 
 
 def test_without_a_winner_nothing_is_registered(tmp_path, tracking):

@@ -94,7 +94,7 @@ def test_each_way_of_failing_has_its_exit_code_and_one_sentence(registry, run, m
     failed = registry.add(gate="failed")
     for wanted, arguments in (
         (2, ("approve", failed, "--by", "ana")),
-        (2, ("approve", failed, "--by", "auto", "--reason", "x")),
+        (2, ("approve", failed, "--by", " Auto\u200b", "--reason", "x")),
         (3, ("approve", "7", "--by", "ana", "--reason", "x")),
         (3, ("show", "champion")),
         (9, ("approve", failed, "--by", "ana", "--reason", "x")),

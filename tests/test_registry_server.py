@@ -1,14 +1,19 @@
 """The life of a model in a registry that a real MLflow server keeps, on SQLite and on Postgres."""
 
+import json
 from contextlib import nullcontext
+from hashlib import sha256
 
 import pytest
 
 from deciders import child, first_of_two
 from mlflow_server import MlflowServer, postgres
 from reenact.errors import DecisionRefused, StorageError
-from reenact.review.versions import mlflow_errors
+from reenact.review.marks import mark
+from reenact.review.verdict import Verdict
 from reenact.tracking.connect import TrackingSettings
+from reenact.tracking.errors import mlflow_errors
+from reenact.tracking.registry import RegistrySettings, register_model
 from registered_versions import EXPERIMENT, open_registry
 
 pytestmark = [pytest.mark.xdist_group("mlflow_server"), pytest.mark.timeout(900)]
@@ -24,6 +29,15 @@ def server(request, tmp_path):
         one.stop()
 
 
+def bare_system(folder):
+    """What is registered of a system, too bare to draw with: MLflow says so in its log, and registers it."""
+    folder.mkdir()
+    (folder / "model.safetensors").write_bytes(b"weights")
+    card = {"sha256": sha256(b"weights").hexdigest(), "size": 16}
+    (folder / "model.json").write_text(json.dumps(card))
+    return folder
+
+
 def test_a_models_life_on_a_server(server, tmp_path, monkeypatch):
     for name, value in {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_TIMEOUT": "20"}.items():
         monkeypatch.setenv(name, value)
@@ -31,9 +45,24 @@ def test_a_models_life_on_a_server(server, tmp_path, monkeypatch):
         monkeypatch.delenv(name, raising=False)
     registry = open_registry(TrackingSettings(uri=server.uri, experiment=EXPERIMENT), tmp_path / "models")
 
+    # register, gate
+    made = register_model(
+        bare_system(tmp_path / "system"), tracking=registry.tracking, settings=RegistrySettings(model=registry.model),
+        tags={"branch": "cgan-full-0", "trainer": "Eda Kaya"},
+    )  # fmt: skip
+    first = made.version
+    assert registry.aliases() == {"challenger": first}
+    with pytest.raises(DecisionRefused, match="never was put to the gate"):
+        registry.approve("challenger")
+    (tmp_path / "verdict.json").write_text("{}")
+    passed = Verdict(challenger="challenger (version 1)", champion="", rules=())
+    mark(registry.client, registry.model, first, passed, file=tmp_path / "verdict.json")
+    with pytest.raises(DecisionRefused, match="trained by Eda Kaya"):
+        registry.approve("challenger", by="eda kaya")
+
     # approve, supersede, refuse, roll back, reject
-    first, second, third = registry.add(), registry.add(), registry.add(gate="failed")
-    registry.approve(first, by="ana", reason='"sharper" 表情\n' + "x" * 1500)
+    second, third = registry.add(), registry.add(gate="failed")
+    registry.approve("challenger", by="ana", reason='"sharper" 表情\n' + "x" * 1500)
     registry.approve(second, by="ben")
     with pytest.raises(DecisionRefused):
         registry.approve(third)
