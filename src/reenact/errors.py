@@ -32,7 +32,7 @@ class TrainingFailed(ReenactError):
 
 
 class StorageError(ReenactError):
-    """Disk full, folder not writable, object store out of reach."""
+    """Disk full, folder not writable, object store or MLflow out of reach."""
 
     exit_code = 6
 
