@@ -6,6 +6,7 @@ import sys
 import pytest
 
 from reenact import cli
+from reenact.cli.person import name_trainer
 from tiny_project import ROOT
 
 pytest_plugins = ["registered_versions"]
@@ -139,3 +140,12 @@ def test_without_a_name_git_is_asked(registry, run, monkeypatch, tmp_path):
     code, _, err = run("reject", registry.add(), "--reason", "blurred")
     assert code == 2
     assert "--by" in err
+
+
+def test_pipelines_know_who_started_them(monkeypatch, tmp_path):
+    (tmp_path / "gitconfig").write_text("[user]\n\tname = Eda Kaya\n")
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(tmp_path / "gitconfig"))
+    monkeypatch.chdir(tmp_path)
+    for given, wanted in (({}, "Eda Kaya"), ({"REENACT_TRAINER": "Ana"}, "Ana"), ({"REENACT_TRAINER": ""}, "")):
+        name_trainer(given)
+        assert given == {"REENACT_TRAINER": wanted}
