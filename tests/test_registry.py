@@ -196,7 +196,10 @@ def test_a_model_whose_weights_were_changed_since_is_not_loaded(version, trackin
         os.environ.pop("MLFLOW_TRACKING_URI", None)
 
 
-def test_registering_leaves_the_process_as_it_was(version):
+def test_registering_leaves_the_process_as_it_was(trained, tracking, tmp_path):
+    before = list(sys.path)
+    do_register(trained, tracking, tmp_path / "registered", model="once")
+    assert sys.path == before
     assert "MLFLOW_TRACKING_URI" not in os.environ
     assert not Path("mlflow.db").exists()
 

@@ -7,6 +7,7 @@ beside them: loading a version executes no pickle and needs no checkout of this 
 import json
 import os
 import shutil
+import sys
 import tempfile
 import warnings
 from collections.abc import Iterator, Mapping
@@ -205,12 +206,14 @@ def requirements() -> list[str]:
 def _fluent(uri: str) -> Iterator[None]:
     """MLflow logs models and resolves their addresses through its global state: borrow that, and put it back.
 
-    Setting an address also sets MLFLOW_TRACKING_URI, which everything after would follow.
+    Setting an address also sets MLFLOW_TRACKING_URI, which everything after would follow; drawing the example leaves
+    the model's copy of our code on the path.
     """
     import mlflow
 
     names = ("MLFLOW_TRACKING_URI", "MLFLOW_RUN_ID")
     before = {name: os.environ[name] for name in names if name in os.environ}
+    path = sys.path
     os.environ.pop("MLFLOW_RUN_ID", None)
     mlflow.set_tracking_uri(uri)
     mlflow.set_registry_uri(uri)
@@ -223,3 +226,4 @@ def _fluent(uri: str) -> Iterator[None]:
         mlflow.set_registry_uri("")
         os.environ.pop("MLFLOW_TRACKING_URI", None)
         os.environ.update(before)
+        sys.path = path  # MLflow puts a new list in its place
