@@ -213,7 +213,7 @@ def _fluent(uri: str) -> Iterator[None]:
 
     names = ("MLFLOW_TRACKING_URI", "MLFLOW_RUN_ID")
     before = {name: os.environ[name] for name in names if name in os.environ}
-    path = sys.path
+    path = list(sys.path)
     os.environ.pop("MLFLOW_RUN_ID", None)
     mlflow.set_tracking_uri(uri)
     mlflow.set_registry_uri(uri)
@@ -226,4 +226,4 @@ def _fluent(uri: str) -> Iterator[None]:
         mlflow.set_registry_uri("")
         os.environ.pop("MLFLOW_TRACKING_URI", None)
         os.environ.update(before)
-        sys.path = path  # MLflow puts a new list in its place
+        sys.path = path
