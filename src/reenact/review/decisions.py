@@ -147,11 +147,12 @@ def settle(client: "MlflowClient", model: str) -> tuple[list[ledger.Stored], Dec
         if may_be_at_work(one.worker):
             raise Overtaken(f"registry: {decision} is being carried out right now. {ledger.LOOK}")
         hold = ledger.take_over(client, one)
-        if one is stored[-1]:  # nothing was decided before all earlier ones were carried out
-            if one.pending:
-                carry_out(client, model, decision, in_time=hold.check)
-            finished = decision
-        ledger.close(client, model, one.number, one.copy or one.text, one.experiment)
+        with hold:
+            if one is stored[-1]:  # nothing was decided before all earlier ones were carried out
+                if one.pending:
+                    carry_out(client, model, decision, in_time=hold.check)
+                finished = decision
+            ledger.close(client, model, one.number, one.copy or one.text, one.experiment)
     return (ledger.read_ledger(client, model) if finished else stored), finished
 
 
@@ -202,21 +203,19 @@ def _decide(desk: Desk, action: Action, version: Known, *, after: dict[str, str]
     )
     hold = ledger.claim(desk.client, desk.model, decision)
     try:
-        carry_out(desk.client, desk.model, decision, in_time=hold.check)
-        ledger.close(desk.client, desk.model, decision.number, decision.text(), hold.experiment)
+        with hold:
+            carry_out(desk.client, desk.model, decision, in_time=hold.check)
+            ledger.close(desk.client, desk.model, decision.number, decision.text(), hold.experiment)
     except Overtaken:
         raise StorageError(
             f"registry: {decision} is written down, but MLflow took so long that somebody else is carrying it out. "
             "Look at `reenact registry history`."
         ) from None
-    except BaseException as error:
-        hold.release()
-        if isinstance(error, Exception):
-            raise StorageError(
-                f"registry: {decision} is written down, but was not carried out to its end ({first_line(error)}). The "
-                "next decision finishes it; the same command again does, too."
-            ) from error
-        raise
+    except Exception as error:
+        raise StorageError(
+            f"registry: {decision} is written down, but was not carried out to its end ({first_line(error)}). The "
+            "next decision finishes it; the same command again does, too."
+        ) from error
     return decision
 
 

@@ -66,15 +66,18 @@ class Hold:
     def check(self) -> None:
         """To be called before each change. Raises Overtaken where it is ours no more, StorageError where it is late."""
         if time.monotonic() > self.ends:
-            raise StorageError("MLflow takes too long")
+            raise StorageError(f"MLflow takes too long to carry out decision {self.number}")
         found = self.client.get_experiment(self.experiment)
         if found.lifecycle_stage != "active" or found.tags.get(_WORKER) != self.worker:
             raise Overtaken(f"registry: somebody else is finishing decision {self.number} right now. {LOOK}")
 
-    def release(self) -> None:
-        """Leave it to whoever comes next, so that they need not wait."""
-        with suppress(Exception):  # what made us give up is what has to be said
-            self.client.set_experiment_tag(self.experiment, _WORKER, "")
+    def __enter__(self) -> None:
+        """What is done with it: whoever is stopped there leaves it to others, who then need not wait."""
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if error is not None and not isinstance(error, Overtaken):
+            with suppress(Exception):  # what made us give up is what has to be said
+                self.client.set_experiment_tag(self.experiment, _WORKER, "")
 
 
 def read_ledger(client: "MlflowClient", model: str) -> list[Stored]:
