@@ -65,19 +65,23 @@ class Hold:
 
     def check(self) -> None:
         """To be called before each change. Raises Overtaken where it is ours no more, StorageError where it is late."""
+        if not self._ours():
+            raise Overtaken(f"registry: somebody else is finishing decision {self.number} right now. {LOOK}")
         if time.monotonic() > self.ends:
             raise StorageError(f"MLflow takes too long to carry out decision {self.number}")
-        found = self.client.get_experiment(self.experiment)
-        if found.lifecycle_stage != "active" or found.tags.get(_WORKER) != self.worker:
-            raise Overtaken(f"registry: somebody else is finishing decision {self.number} right now. {LOOK}")
 
     def __enter__(self) -> None:
         """What is done with it: whoever is stopped there leaves it to others, who then need not wait."""
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if error is not None and not isinstance(error, Overtaken):
+        if error is not None:
             with suppress(Exception):  # what made us give up is what has to be said
-                self.client.set_experiment_tag(self.experiment, _WORKER, "")
+                if self._ours():
+                    self.client.set_experiment_tag(self.experiment, _WORKER, "")
+
+    def _ours(self) -> bool:
+        found = self.client.get_experiment(self.experiment)
+        return bool(found.lifecycle_stage == "active" and found.tags.get(_WORKER) == self.worker)
 
 
 def read_ledger(client: "MlflowClient", model: str) -> list[Stored]:
