@@ -9,7 +9,7 @@ import pytest
 
 from deciders import child, first_of_two
 from reenact.errors import BadInput, DecisionRefused, Overtaken, SettingsError, StorageError
-from reenact.review import decisions
+from reenact.review import decisions, desk
 from reenact.review.integrity import fetch_weights
 from reenact.review.ledger import claim
 from reenact.review.records import Decision
@@ -399,7 +399,7 @@ def test_whoever_was_taken_for_dead_stops_when_he_wakes_up(registry, monkeypatch
 
     def asleep(client, model, decision, *, in_time):
         monkeypatch.setattr(decisions, "carry_out", carry_out)
-        monkeypatch.setattr(decisions, "may_be_at_work", lambda worker: False)
+        monkeypatch.setattr(desk, "may_be_at_work", lambda worker: False)
         registry.reject(second, by="ben")
         carry_out(client, model, decision, in_time=in_time)
 

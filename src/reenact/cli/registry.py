@@ -211,7 +211,8 @@ def _opened(
 
 def _reviewer(by: str) -> str:
     """The name to be written down. Raises SettingsError where there is none, or one that nobody may have."""
-    from reenact.review.decisions import AUTO, same_person
+    from reenact.review.decisions import AUTO
+    from reenact.review.desk import same_person
 
     name = by or git_user()
     if not name:

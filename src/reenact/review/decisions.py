@@ -5,53 +5,24 @@ left half done is finished by the next decision. Functions raise BadInput for wh
 what a rule forbids, SettingsError for a reviewer or reason that is missing, Overtaken and StorageError.
 """
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from reenact.errors import BadInput, DecisionRefused, Overtaken, SettingsError, StorageError
+from reenact.errors import DecisionRefused, Overtaken, StorageError
 from reenact.review import ledger
-from reenact.review.history import APPROVED, REJECTED, ROLLED_BACK, standings, told, tracked
+from reenact.review.desk import Desk, one_line, same_person, sit_down
+from reenact.review.history import APPROVED, REJECTED, ROLLED_BACK
 from reenact.review.integrity import check_weights
 from reenact.review.outcome import carry_out
-from reenact.review.records import Action, Decision, digest, read_decision
-from reenact.review.versions import CHAMPION, PREVIOUS, Known, find, read_aliases
-from reenact.review.workers import may_be_at_work
+from reenact.review.records import Action, Decision, digest
+from reenact.review.versions import CHAMPION, PREVIOUS, Known, find
 from reenact.tracking.errors import first_line
-from reenact.tracking.registry import CHALLENGER
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 AUTO = "auto"  # the gate itself, where registry.auto_promote lets it decide
 _READY = "READY"
-_LONGEST_NAME = 100
-
-
-@dataclass(frozen=True, kw_only=True)
-class Desk:
-    """What a decision starts from: read once, before anything is checked."""
-
-    client: "MlflowClient"
-    model: str
-    by: str
-    reason: str
-    stored: list[ledger.Stored]
-    before: dict[str, str]
-    finished: Decision | None  # that an earlier process had left half done
-
-    def standing(self, version: Known) -> tuple[str, Decision | None]:
-        """What the last decision about a version made of it; ("", None): there was none."""
-        return standings(told(self.stored)).get(version.version, ("", None))
-
-    def did(self, action: Action, name: str) -> Decision | None:
-        """The same decision by the same person, if it was just finished: asking again is what people do."""
-        one = self.finished
-        if one is None or (one.action, one.by) != (action, self.by):
-            return None
-        # the decision itself may have taken the alias away by which the version was named
-        moved = name in (CHALLENGER, PREVIOUS) and name not in read_aliases(self.client, self.model)
-        return one if moved or name in ("", one.version) else None
 
 
 def approve(client: "MlflowClient", model: str, name: str, *, by: str, reason: str, override: str = "") -> Decision:
@@ -60,7 +31,7 @@ def approve(client: "MlflowClient", model: str, name: str, *, by: str, reason: s
     Needs the gate's consent, for the champion that stands now, or `override`: why it is passed over. Nobody approves
     what they trained. The weights are fetched and compared with what was registered.
     """
-    desk = _sit_down(client, model, by, reason)
+    desk = sit_down(client, model, by, reason)
     override = one_line(override)
     done = desk.did("approve", name)
     if done:
@@ -73,7 +44,10 @@ def approve(client: "MlflowClient", model: str, name: str, *, by: str, reason: s
     if version.status != _READY:
         raise DecisionRefused(f"{_name(version)} is not ready ({version.status}): its registration never ended.")
     if version.trainer and same_person(version.trainer, desk.by):
-        raise DecisionRefused(f"{_name(version)} was trained by {version.trainer}: somebody else has to approve it.")
+        raise DecisionRefused(
+            f"{_name(version)} was trained by {version.trainer}: somebody else has to approve it. Where there is "
+            "nobody else, see REENACT_TRAINER in docs/registry.md."
+        )
     if desk.by == AUTO and last and last.by != AUTO:
         raise DecisionRefused(f"{_name(version)}: a person decided about it ({last}), so only a person may approve it.")
     if not override:
@@ -91,7 +65,7 @@ def approve(client: "MlflowClient", model: str, name: str, *, by: str, reason: s
 
 def reject(client: "MlflowClient", model: str, name: str, *, by: str, reason: str) -> Decision:
     """Mark a version as rejected: it waits no longer, and nothing goes back to it."""
-    desk = _sit_down(client, model, by, reason)
+    desk = sit_down(client, model, by, reason)
     done = desk.did("reject", name)
     if done:
         return done
@@ -110,7 +84,7 @@ def rollback(client: "MlflowClient", model: str, *, by: str, reason: str, to: st
 
     The gate is not asked: the version served before. The weights are compared with what was registered all the same.
     """
-    desk = _sit_down(client, model, by, reason)
+    desk = sit_down(client, model, by, reason)
     now = desk.before.get(CHAMPION, "")
     done = desk.did("rollback", to)
     if done:
@@ -128,45 +102,6 @@ def rollback(client: "MlflowClient", model: str, *, by: str, reason: str, to: st
         raise DecisionRefused(f"{_name(version)} {why}: approve it if it is to be used, or name another with --to.")
     check_weights(client, version)
     return _decide(desk, "rollback", version, after={CHAMPION: version.version, PREVIOUS: now})
-
-
-def settle(client: "MlflowClient", model: str) -> tuple[list[ledger.Stored], Decision | None]:
-    """Finish what was written down and not carried out; the ledger then, and the decision that was finished.
-
-    Raises Overtaken where somebody is carrying one out at this moment.
-    """
-    stored = ledger.read_ledger(client, model)
-    finished = None
-    for one in stored:
-        if not one.active:
-            continue
-        try:
-            decision = read_decision(one.text)
-        except BadInput:  # an experiment of that name, made by somebody else: the history says so
-            continue
-        if may_be_at_work(one.worker):
-            raise Overtaken(f"registry: {decision} is being carried out right now. {ledger.LOOK}")
-        hold = ledger.take_over(client, one)
-        with hold:
-            if one is stored[-1]:  # nothing was decided before all earlier ones were carried out
-                if one.pending:
-                    carry_out(client, model, decision, in_time=hold.check)
-                finished = decision
-            ledger.close(client, model, one.number, one.copy or one.text, one.experiment)
-    return (ledger.read_ledger(client, model) if finished else stored), finished
-
-
-def _sit_down(client: "MlflowClient", model: str, by: str, reason: str) -> Desk:
-    by, reason = one_line(by), one_line(reason)
-    if not by:
-        raise SettingsError("--by: who decides? Give a name.")
-    if len(by) > _LONGEST_NAME:
-        raise SettingsError(f"--by: a name has up to {_LONGEST_NAME} characters.")
-    if not reason:
-        raise SettingsError("--reason: say why; it is what people will read later.")
-    stored, finished = settle(client, model)
-    before = tracked(read_aliases(client, model))  # after the ledger: who moves them writes there first
-    return Desk(client=client, model=model, by=by, reason=reason, stored=stored, before=before, finished=finished)
 
 
 def _check_gate(version: Known, champion: str) -> None:
@@ -221,13 +156,3 @@ def _decide(desk: Desk, action: Action, version: Known, *, after: dict[str, str]
 
 def _name(version: Known) -> str:
     return f"{version.model}, version {version.version}"
-
-
-def one_line(text: str) -> str:
-    """Without line ends and control characters, which databases and terminals stumble over."""
-    return "".join(one for one in " ".join(text.split()) if one.isprintable())
-
-
-def same_person(one: str, other: str) -> bool:
-    """Whether two names are one, however they are spaced and capitalised."""
-    return one_line(one).casefold() == one_line(other).casefold()
