@@ -33,6 +33,10 @@ class Registry:
     folder: Path
     tracking: TrackingSettings
 
+    def another(self, folder: Path) -> "Registry":
+        """A new model beside this one."""
+        return open_registry(self.tracking, folder)
+
     def add(self, **told: Any) -> str:
         """Register a version; see `add_version`."""
         return add_version(self.client, self.model, self.folder, **told)

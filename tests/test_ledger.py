@@ -12,7 +12,6 @@ from reenact.errors import BadInput, NewerFormat, Overtaken, SettingsError, Stor
 from reenact.review.ledger import claim, close, read_ledger, take_over
 from reenact.review.records import Decision, digest, read_decision
 from reenact.review.workers import PATIENCE, may_be_at_work, this_worker
-from registered_versions import open_registry
 
 pytest_plugins = ["registered_versions"]
 pytestmark = pytest.mark.xdist_group("registered_versions")
@@ -95,7 +94,7 @@ def test_a_closed_decision_is_out_of_sight_and_keeps_number_and_record(registry)
 
 
 def test_models_have_ledgers_of_their_own(registry, tmp_path):
-    other = open_registry(registry.tracking, tmp_path / "other")
+    other = registry.another(tmp_path / "other")
     claim(registry.client, registry.model, decision(by="ana"))
     for number in (1, 2):
         claim(other.client, other.model, decision(number=number, by="ben"))
