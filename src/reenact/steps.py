@@ -90,9 +90,7 @@ STEPS: Mapping[str, Step] = MappingProxyType(
             code=(*_FACES, "alarms", "systems/branch.py", "evaluation", "reports"),
         ),
         "register": Step(
-            inputs=("comparison", "branches"),
-            blocks=("tracking", "registry"),
-            code=(*_FACES, "systems", "tracking"),
+            inputs=("comparison", "branches"), blocks=("tracking", "registry"), code=(*_FACES, "systems", "tracking")
         ),
         "gate": Step(
             inputs=("registered", "videos", "frames", "landmarks", "actions", "segments", "validated", "guide"),
