@@ -21,6 +21,7 @@ from reenact.review.description import LIMIT, Block, describe, fitted, markdown
 from reenact.review.missing import missing
 from reenact.review.page import write_page
 from reenact.review.subject import Review, read_side, read_status
+from reenact.review.verdict import Rule, Verdict, write_verdict
 from reenact.tracking.connect import TrackingSettings, connect
 from test_report import Outline, section_of, some_samples
 
@@ -55,8 +56,10 @@ RULES = [
      "metric": "identity_collapse", "protocol": "self", "challenger": 0.04, "champion": None, "difference": None,
      "low": None, "high": None, "p": None, "better": None, "sentence": f"the system copies its source {NASTY}"},
 ]  # fmt: skip
-VERDICT = {"format": 1, "kind": "verdict", "passed": False, "challenger": "challenger (version 7)",
-           "champion": "champion (version 3)", "judge": "fake", "pairs_sha256": "c" * 64, "rules": RULES}  # fmt: skip
+VERDICT = Verdict(
+    challenger="challenger (version 7)", champion="champion (version 3)", judge="fake", pairs_sha256="c" * 64,
+    rules=tuple(Rule(**rule) for rule in RULES),
+)  # fmt: skip
 
 
 def scores(better):
@@ -85,12 +88,12 @@ def fid_of(value):
             "no_face": 1, "own_judge": False, "left_out": left_out, "versus_copy": None}  # fmt: skip
 
 
-def evaluation_in(folder, *, better, fid):
+def evaluation_in(folder, *, better, fid, size=64):
     """An evaluation on disk, as `evaluate` leaves it."""
     faces = scores(better)
     record = {
-        "format": 1, "status": "trained", "reason": "", "branch": "cgan-full-0", "image_size": 64, "shots": 1,
-        "model": {"size": 64, "shots": 1, "exact_sources": False, "features": None, "sha256": "a" * 64,
+        "format": 1, "status": "trained", "reason": "", "branch": "cgan-full-0", "image_size": size, "shots": 1,
+        "model": {"size": size, "shots": 1, "exact_sources": False, "features": None, "sha256": "a" * 64,
                   "chosen": {"step": 900, "value": 0.1, "rule": {"metric": "l1"}}},
         "alarms": [ALARM], "judge": {"name": "fake", "size": 256}, "pairs_sha256": {"test": "c" * 64},
         "range": "pixels 0..1, 8 bits", "notes": [f"one training {NASTY}"], "judge_error": [JUDGE_ERROR],
@@ -99,7 +102,7 @@ def evaluation_in(folder, *, better, fid):
     folder.mkdir(parents=True)
     (folder / "metrics.json").write_text(json.dumps(record))
     write_table(folder / "faces.parquet", faces, kind="scores")
-    write_table(folder / "samples.parquet", some_samples(), kind="samples")
+    write_table(folder / "samples.parquet", some_samples(size), kind="samples")
     cost = {"seconds_per_picture": 0.0123, "batch": 32, "device": "cpu", "threads": 1,
             "parameters": {"generator": 2_500_000}}  # fmt: skip
     (folder / "cost.json").write_text(json.dumps(cost))
@@ -195,11 +198,16 @@ def test_what_is_worse_is_called_worse(review):
     assert words == {("ed", "self"): "worse", ("fid", "self"): "worse", ("ed", "cross"): "not told apart"}
 
 
-def test_figures_of_other_picture_sizes_are_not_subtracted(review):
-    small = replace(review.champion.entry, record={**review.champion.entry.record, "image_size": 32})
-    other = replace(review, champion=replace(review.champion, entry=small))
+def test_a_champion_of_another_picture_size_is_shown_and_not_subtracted(tmp_path, review):
+    evaluation_in(tmp_path / "champion", better=0.0, fid=50.0, size=32)
+    other = replace(review, champion=side(tmp_path / "champion", "champion", "3"))
     assert {line.word for line in lines_of(other)} == {"not tested"}
-    assert "64 px and 32 px" in " ".join(missing(other))
+    text = page_of(other, tmp_path)
+    assert "64 px and 32 px" in section_of(text, "Not known")
+    lines = re.findall(r"<tr><th scope=\"row\">(.*?)</tr>", section_of(text, "The same held-out faces"))
+    assert [line.count('class="face fake"') for line in lines] == [2] * 6
+    # Source and both models, each beside a truth of its own size; cross pairs have none.
+    assert [line.count("where it differs") for line in lines] == [3, 3, 3, 0, 0, 0]
 
 
 def test_both_models_draw_the_same_faces_side_by_side(text):
@@ -295,9 +303,12 @@ def test_whatever_is_not_recorded_is_said(tmp_path, folders):
     assert "None was asked" in told
 
 
-def test_a_champion_that_could_not_be_scored_is_not_called_none(review):
+def test_a_champion_that_could_not_be_scored_is_not_called_none(tmp_path, review):
     lost = replace(review, champion=None)
     assert any("no figures of the champion (version 3)" in gap for gap in missing(lost))
+    text = page_of(lost, tmp_path)
+    assert "champion (version 3), which could not be scored" in text.split("<section>")[0]
+    assert "There are no figures of the champion (version 3)." in section_of(text, "Against the champion")
 
 
 def test_an_evaluation_without_figures_is_no_side_of_a_review(tmp_path):
@@ -325,9 +336,9 @@ def test_nothing_in_the_description_is_markup_from_outside(review):
 
 
 def test_the_description_fits_mlflow_however_much_there_is_to_say(review):
-    rules = [{**RULES[k % 2], "name": f"rule {k}", "sentence": f"{k} " + "long words " * 90} for k in range(60)]
+    rules = tuple(replace(VERDICT.rules[k % 2], sentence=f"{k} " + "long words " * 90) for k in range(60))
     tags = {**TAGS, "lineage.rights": "licence " * 150}
-    much = replace(review, verdict={**VERDICT, "rules": rules}, challenger=replace(review.challenger, tags=tags))
+    much = replace(review, verdict=replace(VERDICT, rules=rules), challenger=replace(review.challenger, tags=tags))
     for before in ("", "mine", "somebody's own words " * 400):
         told = describe(much, page="p", before=before)
         assert len(told) <= LIMIT
@@ -381,7 +392,7 @@ def written(review, tmp_path):
         challenger = replace(review.challenger, version="1")
         about = replace(review, model=name, challenger=challenger, champion=champion)
         write_page(tmp_path / "review.html", about)
-        (tmp_path / "verdict.json").write_text(json.dumps(VERDICT))
+        write_verdict(tmp_path / "verdict.json", VERDICT, {})
         return about, tmp_path / "review.html", [tmp_path / "verdict.json"]
 
     return write

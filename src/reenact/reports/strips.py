@@ -81,9 +81,11 @@ def _strip(pair: Mapping[str, Any], drawn: Mapping[str, pd.DataFrame], *, compar
         _cell(driving, f"{who}: driver"),
     ]
     for name, table in drawn.items():
-        generated = decoded(table.loc[pair["pair"]].to_dict(), "generated") if pair["pair"] in table.index else None
+        own: Mapping[Any, Any] = table.loc[pair["pair"]].to_dict() if pair["pair"] in table.index else {}
+        # its own truth: pictures of another size can't be laid upon those of the first
+        generated, aim = decoded(own, "generated"), decoded(own, "truth")
         cells.append(_cell(generated, f"{who} drawn by {name}, a synthetic face", fake=True,
-                           error=_error(generated, truth)))  # fmt: skip
+                           error=_error(generated, aim)))  # fmt: skip
     if compared:
         cells.append(_cell(truth, f"{who}: the true picture"))
     first, *others = cells

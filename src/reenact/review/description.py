@@ -106,14 +106,13 @@ def _blocks(review: Review) -> list[Block]:
 def _verdict(review: Review) -> Block:
     if not review.verdict:
         return Block(title="Gate: not asked", lines=["- There is no verdict."])
-    said = "passed" if review.verdict.get("passed") else "FAILED"
-    against = markdown(review.verdict.get("champion") or "no champion")
+    said = "passed" if review.verdict.passed else "FAILED"
+    against = markdown(review.verdict.champion or "no champion")
     lines = [
-        f"- {'kept' if rule.get('ok') else '**broken**'}: "
-        + markdown(rule.get("sentence") or rule.get("name"), most=_LONGEST)
-        for rule in review.rules
+        f"- {'kept' if rule.ok else '**broken**'}: {markdown(rule.sentence, most=_LONGEST)}"
+        for rule in review.verdict.broken_first
     ]
-    return Block(title=f"Gate: {said} (against {against})", lines=lines or ["- It had no rule to keep."], most=8)
+    return Block(title=f"Gate: {said} (against {against})", lines=lines, most=8)
 
 
 def _figures(review: Review) -> Block:

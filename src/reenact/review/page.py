@@ -68,7 +68,7 @@ def _headline(title: str, review: Review) -> str:
     if review.verdict is None:
         pills = [("warn", "gate not asked")]
     else:
-        pills = [("good", "gate passed") if review.verdict.get("passed") else ("bad", "gate failed")]
+        pills = [("good", "gate passed") if review.verdict.passed else ("bad", "gate failed")]
     verdicts = [alarm["verdict"] for alarm in alarms_of([side.entry])]
     for verdict, colour in (("alarm", "bad"), ("warning", "warn")):
         count = verdicts.count(verdict)
@@ -87,8 +87,9 @@ def _card(review: Review) -> str:
 
 def _cases(review: Review, samples: dict[str, Any]) -> str:
     """By the metrics that the verdict is about: a metric of whole sets or videos picks no picture."""
-    named = [(str(rule.get("metric")), str(rule.get("protocol"))) for rule in review.rules] or list(_CASES)
-    chosen = [(name, where) for name, where in dict.fromkeys(named) if _picks(name, where)][:MOST]
+    rules = review.verdict.broken_first if review.verdict else []
+    named = dict.fromkeys((rule.metric, rule.protocol) for rule in rules)
+    chosen = [(name, where) for name, where in named if _picks(name, where)][:MOST]
     blocks = []
     for name, protocol in chosen or _CASES:
         shown = cases_html([side.entry for side in review.sides], samples, {"metric": name, "protocol": protocol})

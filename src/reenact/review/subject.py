@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from reenact.errors import BadInput, SettingsError
 from reenact.evaluation.collect import Entry, read_entry
 from reenact.reports.background import record
+from reenact.review.verdict import Verdict
 from reenact.systems.branch import Branch
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ class Review:
     model: str  # the registered model
     challenger: Side
     champion: Side | None = None
-    verdict: Record | None = None  # what the gate wrote to verdict.json
+    verdict: Verdict | None = None  # None: the gate was not asked
     repeats: int = 1000  # of the bootstrap behind intervals
     seed: int = 0  # of bootstrap and tests
 
@@ -62,13 +63,7 @@ class Review:
     @property
     def unscored(self) -> str:
         """The champion that the gate could not score, "" where there is none or where it could."""
-        return "" if self.champion else str((self.verdict or {}).get("champion") or "")
-
-    @property
-    def rules(self) -> list[Record]:
-        """Of the verdict, broken ones first; empty without one."""
-        found = list((self.verdict or {}).get("rules") or ())
-        return sorted(found, key=lambda rule: bool(rule.get("ok")))
+        return self.verdict.champion if self.verdict and not self.champion else ""
 
 
 def read_side(

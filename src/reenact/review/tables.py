@@ -8,6 +8,7 @@ from reenact.evaluation.reference_names import REFERENCES
 from reenact.reports.figures_table import interval_html
 from reenact.reports.page import rows
 from reenact.review.against import Line, lines_of
+from reenact.review.card import UNKNOWN
 from reenact.review.subject import Record, Review, Side
 
 _WORDS = {"better": "good", "worse": "bad", "not told apart": "soft", "not tested": "soft"}
@@ -29,20 +30,17 @@ def verdict_html(review: Review) -> str:
     """A line per rule with its numbers, whether it was kept, and the sentence that says so."""
     if not review.verdict:
         return '<p class="soft">The gate has not been asked.</p>'
-    if not review.rules:
-        return '<p class="soft">The gate had no rule to keep.</p>'
     lines = []
-    for rule in review.rules:
-        word, colour = ("kept", "good") if rule.get("ok") else ("broken", "bad")
-        difference = {"value": rule.get("difference"), "low": rule.get("low"), "high": rule.get("high")}
+    for rule in review.verdict.broken_first:
+        word, colour = ("kept", "good") if rule.ok else ("broken", "bad")
+        difference = {"value": rule.difference, "low": rule.low, "high": rule.high}
         lines.append(("", [
-            html.escape(str(rule.get("name", ""))), f'<span class="pill {colour}">{word}</span>',
-            _number(rule.get("challenger")), _number(rule.get("champion")), _figure(difference, sign=True),
-            _number(rule.get("p"), digits=2), html.escape(str(rule.get("wanted", ""))),
-            html.escape(str(rule.get("sentence", ""))),
+            html.escape(rule.name), f'<span class="pill {colour}">{word}</span>', _number(rule.challenger),
+            _number(rule.champion), _figure(difference, sign=True), _number(rule.p, digits=2),
+            html.escape(rule.wanted), html.escape(rule.sentence),
         ]))  # fmt: skip
     heads = ["rule", "", "challenger", "champion", "difference", "p (Holm)", "wanted", "found"]
-    judge, pairs = (str(review.verdict.get(name) or "not recorded") for name in ("judge", "pairs_sha256"))
+    judge, pairs = review.verdict.judge or UNKNOWN, review.verdict.pairs_sha256 or UNKNOWN
     said = f'<p class="small soft">{html.escape(f"Judge: {judge}. List of test pairs: {pairs}.")}</p>'
     return rows(heads, lines, text=(1, 6, 7)) + said
 
@@ -101,7 +99,7 @@ def lineage_html(review: Review) -> str:
 
 
 def _cell(value: str | None) -> str:
-    return html.escape(value) if value else '<span class="soft">not recorded</span>'
+    return html.escape(value) if value else f'<span class="soft">{UNKNOWN}</span>'
 
 
 def _network(side: Side) -> str:

@@ -55,6 +55,11 @@ class Verdict:
         """The rules that are not."""
         return tuple(rule for rule in self.rules if not rule.ok)
 
+    @property
+    def broken_first(self) -> list[Rule]:
+        """The rules in the order in which a person reads them."""
+        return sorted(self.rules, key=lambda rule: rule.ok)
+
     def sentence(self) -> str:
         """In short, for a log."""
         against = f" against {self.champion}" if self.champion else ", there is no champion"

@@ -9,7 +9,7 @@ def verdict_table(verdict: Verdict) -> str:
     against = verdict.champion or "no champion"
     lines = [f"# Gate: {said}", "", f"{_cell(verdict.challenger)} against {_cell(against)}", ""]
     lines += ["| | rule | wanted | found |", "| --- | --- | --- | --- |"]
-    lines += [_line(rule) for rule in sorted(verdict.rules, key=lambda rule: rule.ok)]
+    lines += [_line(rule) for rule in verdict.broken_first]
     return "\n".join(lines) + "\n"
 
 

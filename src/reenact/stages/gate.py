@@ -159,7 +159,7 @@ def _judged(
     if champion and lost:
         named = f"champion (version {champion.version})"
         verdict = replace(verdict, champion=named, rules=(*verdict.rules, cannot_compare(lost)))
-    return Review(model=challenger.model, challenger=ours, champion=theirs, verdict=verdict.plain(), **sure), verdict
+    return Review(model=challenger.model, challenger=ours, champion=theirs, verdict=verdict, **sure), verdict
 
 
 def _side(
