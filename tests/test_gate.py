@@ -296,8 +296,10 @@ def test_a_metric_without_an_interval_cannot_keep_a_bound():
 def test_rules_that_make_no_sense_are_named_with_their_setting():
     with pytest.raises(SettingsError, match=r"gate\.metrics\.nme\.protocol.*cross"):
         check_rules(settings(metrics={"nme": {"protocol": "cross", "effect": 0.1}}))
-    with pytest.raises(SettingsError, match=r"gate\.needs"):
-        check_rules(settings(needs=4))
+    with pytest.raises(SettingsError, match=r"gate: needs: 4 metrics .* names 3"):
+        settings(needs=4)
+    with pytest.raises(SettingsError, match="gate: metrics: none"):
+        settings(metrics={}, needs=0)
     with pytest.raises(SettingsError, match="nmee"):
         settings(metrics={"nmee": {"effect": 0.1}})
     with pytest.raises(SettingsError, match=r"gate\.metrics\.nme\.effect"):

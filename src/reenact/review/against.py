@@ -7,12 +7,12 @@ from typing import Any, Literal
 from reenact.evaluation.metrics.catalogue import METRICS
 from reenact.evaluation.metrics.metric import Metric
 from reenact.evaluation.reference_names import REFERENCES
-from reenact.evaluation.significance import NAN, holm, set_difference
+from reenact.evaluation.significance import NAN, holm
 from reenact.evaluation.summary import compare_rows
+from reenact.review.differences import SPLIT, sets_apart
 from reenact.review.subject import Review, Side
 
 SURE = 0.05  # of the corrected p
-SPLIT = "test"
 PROTOCOLS = {
     "self": "self",
     "selfvideo": "self, video",
@@ -110,14 +110,7 @@ def _differences(
         if versus["n"]
     }
     sets = [place for place in ours if place in theirs and METRICS[place[2]].per_pair is None]
-    return found | {place: _of_sets(ours[place], theirs[place]) for place in sets}
-
-
-def _of_sets(ours: Record, theirs: Record) -> Record:
-    """Figures of whole sets have no pairs: they are told apart by the persons that are left out in turn."""
-    without = (ours.get("left_out") or {}, theirs.get("left_out") or {})
-    interval, test = set_difference(ours["value"], theirs["value"], without)
-    return {**interval.plain(), **test.plain()}
+    return found | {place: sets_apart(ours[place], theirs[place]) for place in sets}
 
 
 def _order(place: _Place) -> tuple[bool, int, int]:

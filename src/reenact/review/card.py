@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from reenact.evaluation.judge_tables import AGREEMENT, ERRORS, agreeing, agreement_lines, error_lines
-from reenact.review.against import SPLIT
+from reenact.review.differences import SPLIT
 from reenact.review.subject import Record, Review, Side
 from reenact.systems.catalogue import SYSTEMS
 

@@ -28,7 +28,7 @@ class Difference:
     n: int  # pairs that both could be judged on; 0 for metrics of whole sets
 
 
-def lines_of(entry: Entry, protocol: str) -> pd.DataFrame:
+def own_lines(entry: Entry, protocol: str) -> pd.DataFrame:
     """An entry's own lines of the test pairs of a protocol: of unseen people where there are any, else of seen ones."""
     faces = entry.faces
     own = faces[(faces["row"] == entry.name) & (faces["split"] == SPLIT) & (faces["protocol"] == protocol)]
@@ -47,7 +47,7 @@ def difference(ours: Entry, theirs: Entry, metric: Metric, protocol: str, *, rep
     """ours - theirs with its interval and test, paired by persons."""
     if metric.per_pair is None:
         return _of_sets(ours, theirs, metric, protocol)
-    a, b = (lines_of(entry, protocol).set_index("pair") for entry in (ours, theirs))
+    a, b = (own_lines(entry, protocol).set_index("pair") for entry in (ours, theirs))
     mine, matched = a[metric.id].astype(float), b[metric.id].astype(float).reindex(a.index)
     both = mine.notna() & matched.notna()
     shown = both if both.any() else mine.notna() | matched.notna()  # what there is, where nothing can be compared
@@ -64,6 +64,13 @@ def _of_sets(ours: Entry, theirs: Entry, metric: Metric, protocol: str) -> Diffe
     mine, other = a.get("value"), b.get("value")
     if mine is None or other is None:
         return Difference(ours=mine, theirs=other, value=None, low=None, high=None, p=None, n=0)
-    interval, test = set_difference(mine, other, (a.get("left_out") or {}, b.get("left_out") or {}))
-    return Difference(ours=mine, theirs=other, value=number(interval.value), low=number(interval.low),
-                      high=number(interval.high), p=number(test.p), n=0)  # fmt: skip
+    found = sets_apart(a, b)
+    return Difference(ours=mine, theirs=other, value=number(found["value"]), low=number(found["low"]),
+                      high=number(found["high"]), p=number(found["p"]), n=0)  # fmt: skip
+
+
+def sets_apart(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> dict[str, Any]:
+    """Interval and test of two records of a metric of whole sets: there are no pairs, so by the persons left out."""
+    without = (ours.get("left_out") or {}, theirs.get("left_out") or {})
+    interval, test = set_difference(ours["value"], theirs["value"], without)
+    return {**interval.plain(), **test.plain()}

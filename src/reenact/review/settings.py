@@ -1,8 +1,8 @@
 """What a challenger has to show before anybody should promote it: settings alone, which cost nothing to read."""
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from reenact.config import Settings
 from reenact.evaluation.rule import MetricName, ProtocolName
@@ -37,3 +37,11 @@ class GateSettings(Settings):
     alarms: tuple[Alarm, ...] = ("identity_collapse", "mode_collapse", "identity_leak", "mask_saturation")
     judged: float = Field(default=0.5, ge=0, le=1)  # least share of pictures that show a face
     lost: float = Field(default=0.05, ge=0, le=1)  # by how much that share may be below the champion's
+
+    @model_validator(mode="after")
+    def _can_be_kept(self) -> Self:
+        if not self.metrics:
+            raise ValueError("metrics: none is named, so nothing would be compared")
+        if self.needs > len(self.metrics):
+            raise ValueError(f"needs: {self.needs} metrics have to be better, but metrics names {len(self.metrics)}")
+        return self
