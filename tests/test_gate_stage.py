@@ -40,7 +40,7 @@ def folders(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def drawn(monkeypatch):
-    """A version draws as its weights say; its page is another module's matter."""
+    """A version draws as its weights say."""
 
     def load_system(folder, device):
         weights = (folder / "model.safetensors").read_bytes().decode()
@@ -48,7 +48,6 @@ def drawn(monkeypatch):
 
     monkeypatch.setattr(store, "load_system", load_system)
     monkeypatch.setattr(judges, "JUDGES", {"tools": lambda _: fake_judge()})
-    monkeypatch.setattr("reenact.review.page.write_page", lambda path, review: path.write_text(review.challenger.name))
 
 
 @pytest.fixture
@@ -117,7 +116,13 @@ def test_a_better_challenger_passes_against_a_champion_that_is_scored_again(ask,
         faces = pd.read_parquet(out / role / "faces.parquet")
         assert set(faces["split"]) == {"test"}
         assert (out / role / "samples.parquet").exists()
-    assert tags(client, model, second)["gate.champion"] == first
+    page = (out / "review.html").read_text()
+    assert "gate passed" in page
+    for name in (verdict.challenger, verdict.champion):
+        assert f"drawn by {name}, a synthetic face" in page
+    marked = tags(client, model, second)
+    assert (marked["gate"], marked["gate.champion"]) == ("passed", first)
+    assert marked["review.page"].endswith("/review.html")
     assert aliases(client, model)["champion"] == first, "a person decides"
 
 
