@@ -69,7 +69,7 @@ def _of_sets(ours: Entry, theirs: Entry, metric: Metric, protocol: str) -> Diffe
                       high=number(found["high"]), p=number(found["p"]), n=0)  # fmt: skip
 
 
-def sets_apart(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> dict[str, Any]:
+def sets_apart(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> Mapping[str, Any]:
     """Interval and test of two records of a metric of whole sets: there are no pairs, so by the persons left out."""
     without = (ours.get("left_out") or {}, theirs.get("left_out") or {})
     interval, test = set_difference(ours["value"], theirs["value"], without)
