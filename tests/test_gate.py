@@ -2,9 +2,11 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from scipy import stats
 
 from gate_scores import PEOPLE, alarm, figure, made_entry
@@ -310,6 +312,8 @@ def test_the_default_rules_make_sense():
     default = GateSettings()
     check_rules(default)
     assert all(not METRICS[name].network for name in default.metrics), "nobody has to bring a network along"
+    listed = yaml.safe_load((Path(__file__).parent.parent / "params.yaml").read_text())["gate"]
+    assert listed == default.plain(), "one set of limits, whoever reads them"
 
 
 def test_a_verdict_is_the_same_after_it_was_written_and_read(tmp_path):

@@ -24,10 +24,10 @@ class GateSettings(Settings):
 
     metrics: dict[MetricName, MetricRule] = Field(
         default_factory=lambda: {
-            "ssim": MetricRule(protocol="self", effect=0.01, bound=0.02),
+            "ssim": MetricRule(protocol="self", effect=0.01, bound=0.03),
             "nme": MetricRule(protocol="self", effect=0.005, bound=0.01),
-            "csim_truth": MetricRule(protocol="self", effect=0.005, bound=0.02),
-            "csim_source": MetricRule(protocol="cross", effect=0.005, bound=0.02),
+            "csim_truth": MetricRule(protocol="self", effect=0.005, bound=0.01),
+            "csim_source": MetricRule(protocol="cross", effect=0.005, bound=0.015),
             "pose_angle": MetricRule(protocol="cross", effect=0.5, bound=1.0),
             "ed": MetricRule(protocol="cross", effect=0.1, bound=0.3),
         }
