@@ -48,7 +48,7 @@ def run(
     overrides: Overrides = None,
     name: Annotated[str, typer.Option("--name", help="Name of the run's folder below runs/.")] = "",
 ) -> None:
-    """Run the whole pipeline here: clips or your videos, labels, training, comparison, registration, report."""
+    """Run the whole pipeline: clips or your videos, labels, training, comparison, registration, verdict, report."""
     from reenact.corpus.sources.materialise import is_remote
 
     changes = list(overrides or [])
