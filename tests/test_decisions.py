@@ -97,7 +97,7 @@ def test_a_version_that_never_served_is_nothing_to_go_back_to(registry):
 # the rules
 
 
-@pytest.mark.parametrize(("gate", "says"), [("failed", "failed the gate"), ("", "never was put to the gate")])
+@pytest.mark.parametrize(("gate", "says"), [("failed", "failed the gate"), ("", "was never put to the gate")])
 def test_without_the_gates_consent_a_reason_of_its_own_is_needed(registry, gate, says):
     version = registry.add(gate=gate)
     with pytest.raises(DecisionRefused, match=says):

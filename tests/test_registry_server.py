@@ -52,7 +52,7 @@ def test_a_models_life_on_a_server(server, tmp_path, monkeypatch):
     )  # fmt: skip
     first = made.version
     assert registry.aliases() == {"challenger": first}
-    with pytest.raises(DecisionRefused, match="never was put to the gate"):
+    with pytest.raises(DecisionRefused, match="was never put to the gate"):
         registry.approve("challenger")
     (tmp_path / "verdict.json").write_text("{}")
     passed = Verdict(challenger="challenger (version 1)", champion="", rules=())

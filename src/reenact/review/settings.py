@@ -1,5 +1,7 @@
 """What a challenger has to show before anybody should promote it: settings alone, which cost nothing to read."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
@@ -19,19 +21,22 @@ class MetricRule(Settings):
     limit: float | None = None  # a worse figure than this fails, whatever the champion's is; null: no limit
 
 
+_RULES: Mapping[MetricName, MetricRule] = MappingProxyType(
+    {
+        "ssim": MetricRule(protocol="self", effect=0.01, bound=0.03),
+        "nme": MetricRule(protocol="self", effect=0.005, bound=0.01),
+        "csim_truth": MetricRule(protocol="self", effect=0.005, bound=0.01),
+        "csim_source": MetricRule(protocol="cross", effect=0.005, bound=0.015),
+        "pose_angle": MetricRule(protocol="cross", effect=0.5, bound=1.0),
+        "ed": MetricRule(protocol="cross", effect=0.1, bound=0.3),
+    }
+)
+
+
 class GateSettings(Settings):
     """Block `gate`: test pairs alone count, and the champion is scored again on the same ones."""
 
-    metrics: dict[MetricName, MetricRule] = Field(
-        default_factory=lambda: {
-            "ssim": MetricRule(protocol="self", effect=0.01, bound=0.03),
-            "nme": MetricRule(protocol="self", effect=0.005, bound=0.01),
-            "csim_truth": MetricRule(protocol="self", effect=0.005, bound=0.01),
-            "csim_source": MetricRule(protocol="cross", effect=0.005, bound=0.015),
-            "pose_angle": MetricRule(protocol="cross", effect=0.5, bound=1.0),
-            "ed": MetricRule(protocol="cross", effect=0.1, bound=0.3),
-        }
-    )
+    metrics: dict[MetricName, MetricRule] = Field(default_factory=lambda: dict(_RULES))
     needs: int = Field(default=1, ge=0)  # how many of them must be better by what counts
     level: float = Field(default=0.05, gt=0, lt=1)  # of the tests that say so, corrected for their number
     alarms: tuple[Alarm, ...] = ("identity_collapse", "mode_collapse", "identity_leak", "mask_saturation")
