@@ -12,7 +12,7 @@ import pytest
 
 from reenact.cli.stages import forget_failed
 from reenact.cli.watch import Watch
-from tiny_project import REENACT, ROOT
+from tiny_project import REENACT, ROOT, make_project
 
 
 def reenact(*arguments: str, cwd: Path = ROOT, **environment: str) -> "subprocess.CompletedProcess[str]":
@@ -199,3 +199,11 @@ def _command_lines() -> list[bytes]:
         with suppress(OSError):
             found.append(path.read_bytes())
     return found
+
+
+def test_where_no_pipelines_are_a_run_says_so_and_leaves_no_folder_behind(tmp_path: Path) -> None:
+    project = make_project(tmp_path / "project")
+    for _ in range(2):
+        done = reenact("run", "--name", "mine", cwd=project, PYTHONPATH=str(project / "src"))
+        assert "no pipelines/ here" in done.stderr
+    assert not (project / "runs" / "mine").exists()

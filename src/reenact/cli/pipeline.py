@@ -86,6 +86,7 @@ def run_pipeline(params: Params, folder: Path) -> None:
     folder = folder.resolve()
     if folder.exists():
         raise SettingsError(f"{folder}: this run exists already; choose another --name.")
+    _project()  # says so where there is none, before a folder is made that the next call would stumble over
     write_json(folder / "arguments.json", pipeline_arguments(params, results=str(folder)))
     write_json(folder / "settings.json", params.plain())
     names = [name for stage in STEPS for name in _step_names(stage, params)]
