@@ -59,7 +59,7 @@ def trained(home, tracking):
          "lineage": {"rights": RIGHTS, "trainer": "Ana"}},
     )  # fmt: skip
     write_stage(folder, kind="model")
-    winner = {"branch": "cgan-full-0", "metric": "self_ed", "value": 0.1, "rule": {"split": "val"},
+    winner = {"branch": "cgan-full-0", "metric": "self_ed", "value": 0.1, "rule": {"split": "val", "judged": 0.5},
               "model": "cgan-full-0/train"}  # fmt: skip
     write_json(home / "comparison" / "winner.json", winner)
     write_stage(home / "comparison", kind="comparison")
@@ -166,6 +166,7 @@ def test_the_version_says_what_it_is_and_where_it_comes_from(version, tracking):
     assert found.tags["variant"] == "full"
     assert found.tags["shots"] == "1"
     assert "trained with K = 1, takes any number" in found.description
+    assert "of the branches in whose pictures the judge finds a face in 50% or more" in found.description
     assert found.tags["lineage.data_hash"] == "d0"
     assert found.tags["lineage.rights"] == RIGHTS
     assert RIGHTS in found.description

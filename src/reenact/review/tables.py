@@ -54,7 +54,7 @@ def figures_html(review: Review) -> str:
     heads = ["", "pairs", "challenger", "champion", "difference", "", "p (Holm)", *references, "no face"]
     lacking = f"There are no figures of the {review.unscored}." if review.unscored else "There is no champion."
     first = "" if review.champion else f'<p class="soft">{html.escape(lacking)}</p>'
-    return first + rows(heads, [("", _cells(line, references)) for line in lines], text=(1, 5))
+    return first + rows(heads, [("", _cells(line, references)) for line in lines], text=(1,))
 
 
 def _cells(line: Line, references: list[str]) -> list[str]:

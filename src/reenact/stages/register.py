@@ -86,7 +86,9 @@ def _tags(winner: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[str, str]
 def _description(first: str, winner: Mapping[str, Any], tags: Mapping[str, str], rights: str, *, exact: bool) -> str:
     from reenact.tracking.registry import SYNTHETIC
 
-    chosen = f"Chosen by {winner['metric']} = {winner['value']:.5g} on val (rule: {winner['rule']})."
+    rule = winner["rule"]
+    faces = f"of the branches in whose pictures the judge finds a face in {rule['judged']:.0%} or more"
+    chosen = f"Chosen by {winner['metric']} = {winner['value']:.5g} on {rule['split']}, {faces}."
     licence = "Its landmarks come from dlib's 68-point model, which is for research only."
     many = "takes exactly as many" if exact else "takes any number"
     sources = f"Source pictures: trained with K = {tags['shots']}, {many}."
