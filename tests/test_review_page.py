@@ -189,7 +189,7 @@ def test_figures_stand_beside_the_champions_with_what_the_test_says(review, text
     assert found["ed", "cross"].word == "not told apart"
     table = section_of(text, "Against the champion")
     assert table.count("<tr") == 1 + 3
-    assert "1/10 and 1/10" in table  # pictures without a face
+    assert "1/10<br>1/10" in table  # pictures without a face
 
 
 def test_what_is_worse_is_called_worse(review):

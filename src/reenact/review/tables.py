@@ -51,20 +51,25 @@ def figures_html(review: Review) -> str:
     if not lines:
         return '<p class="soft">There are no figures of test pairs.</p>'
     references = [name for name in REFERENCES if any(name in line.references for line in lines)]
-    heads = ["", "pairs", "challenger", "champion", "difference", "", "p (Holm)", *references, "no face"]
+    heads = ["", "challenger", "champion", "difference", "told apart", *references, "no face"]
     lacking = f"There are no figures of the {review.unscored}." if review.unscored else "There is no champion."
     first = "" if review.champion else f'<p class="soft">{html.escape(lacking)}</p>'
-    return first + rows(heads, [("", _cells(line, references)) for line in lines], text=(1,))
+    return first + rows(heads, [("", _cells(line, references)) for line in lines])
 
 
 def _cells(line: Line, references: list[str]) -> list[str]:
     word = f'<span class="{_WORDS[line.word]}">{line.word}</span>'
     faces = [_lost(one) for one in (line.challenger, line.champion) if one]
     return [
-        html.escape(line.head), html.escape(line.place), _figure(line.challenger), _figure(line.champion),
-        _figure(line.difference, sign=True), word, _number(line.p_holm, digits=2),
-        *(_figure(line.references.get(name)) for name in references), " and ".join(faces),
+        _above(html.escape(line.head), html.escape(line.place)), _figure(line.challenger), _figure(line.champion),
+        _figure(line.difference, sign=True), _above(word, f"p {_number(line.p_holm, digits=2)}"),
+        *(_figure(line.references.get(name)) for name in references), "<br>".join(faces),
     ]  # fmt: skip
+
+
+def _above(first: str, second: str) -> str:
+    """Two lines of one cell: with a column for each the table would be wider than a page."""
+    return f'{first}<span class="interval">{second}</span>'
 
 
 def _figure(record: Record | None, *, sign: bool = False) -> str:
