@@ -25,6 +25,7 @@ from reenact.training.loop import Training, timetable
 from reenact.training.pictures import over_time, probe_numbers, thinned, to_bytes
 from reenact.training.reading import ahead
 from reenact.training.settings import CheckpointSettings, LoopSettings
+from reenact.training.step import adam, set_rates
 from reenact.training.stores import FolderStore, open_store
 from reenact.training.tracker import NullTracker
 from reenact.training.validation import Validation
@@ -657,6 +658,21 @@ def test_a_rate_is_constant_and_then_falls_linearly_to_nothing_at_its_phases_end
     assert early[1::2] == pytest.approx([1e-2] * 4)  # discriminator
     assert late == pytest.approx([1e-2 * (1 - step / 6) for step in range(6)])
     assert system.phase_names == ["early"] * 4 + ["late"] * 6
+
+
+def test_a_network_may_learn_at_a_share_of_its_optimisers_rate():
+    system = Tiny()
+    spec = Optimiser(
+        networks=("generator", "discriminator"), learning_rate=1e-2, betas=BETAS, decay_from=0.5,
+        gentle={"discriminator": 0.1},
+    )  # fmt: skip
+    optimiser = adam(system, spec)
+    rates = {id(weight): group["lr"] for group in optimiser.param_groups for weight in group["params"]}
+    for name, rate in (("generator", 1e-2), ("discriminator", 1e-3)):
+        weights = list(system.networks[name].parameters())
+        assert [rates[id(weight)] for weight in weights] == pytest.approx([rate] * len(weights))
+    set_rates([optimiser], Phase(name="only", generator=spec), 0.75)
+    assert [group["lr"] for group in optimiser.param_groups] == pytest.approx([0.5e-2, 0.5e-3])
 
 
 def test_an_interrupted_training_takes_up_the_rate_where_it_was(setup, rates):

@@ -1,7 +1,7 @@
 """What the training loop, evaluation and registry ask of a system."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeGuard
 
 from torch import Tensor, nn
@@ -20,6 +20,7 @@ class Optimiser:
     learning_rate: float
     betas: tuple[float, float]
     decay_from: float = 1.0  # share of its phase from which the rate falls linearly, to 0 at the end; 1: constant
+    gentle: Mapping[str, float] = field(default_factory=dict)  # networks that learn at that share of the rate, 0..1
 
     def rate(self, behind: float) -> float:
         """The learning rate where a share `behind` (0..1, below 1) of the phase has passed."""

@@ -69,9 +69,12 @@ def _descend(fabric: Fabric, optimiser: Optimizer, loss: Tensor) -> None:
 
 
 def adam(system: System, spec: Optimiser) -> torch.optim.Adam:
-    """Adam over the weights of a group of networks."""
-    weights = [weight for name in spec.networks for weight in system.networks[name].parameters()]
-    fused = weights[0].device.type in ("cpu", "cuda")
+    """Adam over the weights of a group of networks; those of equal rates are one group of parameters."""
+    groups: dict[float, list[nn.Parameter]] = {}
+    for name in spec.networks:
+        groups.setdefault(spec.gentle.get(name, 1.0), []).extend(system.networks[name].parameters())
+    weights = [{"params": some, "share": share, "lr": share * spec.learning_rate} for share, some in groups.items()]
+    fused = weights[0]["params"][0].device.type in ("cpu", "cuda")
     return torch.optim.Adam(weights, lr=spec.learning_rate, betas=spec.betas, fused=fused)
 
 
@@ -79,7 +82,7 @@ def set_rates(optimisers: Sequence[Optimizer], phase: Phase, behind: float) -> N
     """Learning rates where a share `behind` of the phase has passed: of that alone, whatever was interrupted."""
     for optimiser, spec in zip(optimisers, specs(phase), strict=True):
         for group in optimiser.param_groups:
-            group["lr"] = spec.rate(behind)
+            group["lr"] = group["share"] * spec.rate(behind)
 
 
 def specs(phase: Phase) -> list[Optimiser]:

@@ -8,8 +8,10 @@ comes out as it was given, which no sigmoid and no penalty can promise:
 - M is 0 where there is neither drawn face nor hole: the reenactor's segments say where face and hair are, and the
   hole is where the background was removed, which something has to fill. Outside both the result is the background,
   bit by bit. Without `shown` the mask is free, as the seed's.
-- I_c is the drawn face and what the generator adds to it, in the beginning nothing. The seed's generator draws the
-  face a second time through its bottleneck, and a short training would end with less than the reenactor drew.
+- I_c is the drawn face before the background and what the generator adds, in the beginning nothing. The seed's
+  generator draws the face a second time through its bottleneck, and a short training would end with less than the
+  reenactor drew. In both, and under the mask, the hole is filled by what lies around it: a driver's face seldom covers
+  all of the source's, and grey would be left between the two.
 """
 
 from typing import NamedTuple
@@ -22,6 +24,7 @@ from reenact.backbones.features import Features
 from reenact.faces.segments import foreground
 from reenact.losses.masks import mask_penalty, total_variation
 from reenact.losses.terms import Listed
+from reenact.nn.filled import filled
 from reenact.nn.multiscale import MultiScale
 from reenact.nn.pix2pixhd import GlobalGenerator, normal_start
 from reenact.systems.facegan.judging import adversarial, perceptual
@@ -65,11 +68,14 @@ class BackgroundMixer(nn.Module):
         hair. No gradient passes to it: its cross entropy is what it learns from.
         """
         features = self.generator.features(torch.cat([face, background], dim=1))
-        colour = (face + self.generator.head(features)).clamp(-1, 1)
+        hole = _hole(background)
+        behind = filled(background, hole)
+        begun = face if shown is None else torch.where(shown >= 0.5, face, behind)
+        colour = (begun + self.generator.head(features)).clamp(-1, 1)
         mask = _cut((1 + 2 * BEYOND) * self.mask(features).float().sigmoid() - BEYOND)
         if shown is not None:
-            mask = mask * _gate(shown, background)
-        return Mixed(mask * colour + (1 - mask) * background, colour, mask)
+            mask = mask * _gate(shown, hole)
+        return Mixed(mask * colour + (1 - mask) * behind, colour, mask)
 
 
 def mixer_terms(
@@ -106,12 +112,13 @@ def _cut(stretched: Tensor) -> Tensor:
     return stretched + (stretched.clamp(0, 1) - stretched).detach()
 
 
-@torch.no_grad()
-def _gate(shown: Tensor, background: Tensor) -> Tensor:
-    """(B, 1, S, S): 1 where the mask may be above 0, in the face, in the hole and a little over their edges.
+def _hole(background: Tensor) -> Tensor:
+    """(B, 1, S, S): where the background was removed: 0 in all three colours, which none of 8 bits is in [-1, 1]."""
+    return (background == 0).all(dim=1, keepdim=True)
 
-    Removed places are 0 in all three colours, which no colour of 8 bits is in [-1, 1].
-    """
-    hole = (background == 0).all(dim=1, keepdim=True)
-    reach = max(1, background.shape[-1] // GATE)
+
+@torch.no_grad()
+def _gate(shown: Tensor, hole: Tensor) -> Tensor:
+    """(B, 1, S, S): 1 where the mask may be above 0, in the face, in the hole and a little over their edges."""
+    reach = max(1, hole.shape[-1] // GATE)
     return F.max_pool2d(((shown >= 0.5) | hole).float(), 2 * reach + 1, stride=1, padding=reach)

@@ -1,5 +1,7 @@
 """How FACEGAN is trained (seed 001): each module alone, then all end to end."""
 
+from collections.abc import Mapping
+
 from reenact.systems.facegan.settings import FaceganSettings
 from reenact.systems.protocol import Optimiser, Phase
 
@@ -18,22 +20,26 @@ def phases_of(s: FaceganSettings) -> tuple[Phase, ...]:
     if s.mixer:
         found.append(_on_pictures(s, MIXER, s.shares.mixer, [MIXER]))
     every = [TRANSFORMER, *drawing] if s.transformer else drawing
-    found.append(_on_pictures(s, TOGETHER, s.shares.together, every))
+    found.append(_on_pictures(s, TOGETHER, s.shares.together, every, gentle={TRANSFORMER: s.together_rate}))
     return tuple(found)
 
 
 def _on_landmarks(s: FaceganSettings, name: str, share: float) -> Phase:
-    optimiser = Optimiser(networks=(name,), learning_rate=s.landmark_rate, betas=s.betas)
+    optimiser = Optimiser(
+        networks=(name,), learning_rate=s.landmark_rate, betas=s.landmark_betas, decay_from=s.landmark_decay_from
+    )
     return Phase(name=name, share=share, batch=s.landmark_batch, draws=False, generator=optimiser)
 
 
-def _on_pictures(s: FaceganSettings, name: str, share: float, networks: list[str]) -> Phase:
+def _on_pictures(
+    s: FaceganSettings, name: str, share: float, networks: list[str], gentle: Mapping[str, float] | None = None
+) -> Phase:
     """With the critics of those networks that hear of them."""
     heard = {REENACTOR: s.reenactor_weights.adversarial, MIXER: s.mixer_weights.adversarial}
     critics = [f"{network}_critic" for network in networks if heard.get(network)]
 
     def optimiser(names: list[str]) -> Optimiser:
-        return Optimiser(networks=tuple(names), learning_rate=s.learning_rate, betas=s.betas)
+        return Optimiser(networks=tuple(names), learning_rate=s.learning_rate, betas=s.betas, gentle=gentle or {})
 
     return Phase(
         name=name,

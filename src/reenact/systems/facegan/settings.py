@@ -70,6 +70,9 @@ class FaceganSettings(Settings):
     shares: FaceganShares = FaceganShares()
     landmark_batch: int = Field(default=32, ge=1)  # of the first two phases; train.batch is that of the others
     landmark_rate: float = Field(default=2e-4, gt=0)  # learning rate of the first two phases
+    landmark_betas: tuple[float, float] = (0.9, 0.999)  # of the first two phases, which have no critic
+    landmark_decay_from: float = Field(default=0.5, ge=0, le=1)  # share of each from which its rate falls, to 0
+    together_rate: float = Field(default=0.05, ge=0, le=1)  # share of the rate at which the transformer learns at last
     learning_rate: float = Field(default=2e-4, gt=0)
     betas: tuple[float, float] = (0.5, 0.999)
 
