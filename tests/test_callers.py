@@ -204,20 +204,23 @@ def test_a_killed_branch_is_a_missing_row_of_a_red_repro_and_a_sick_one_never_a_
 
 
 @pytest.mark.slow
-def test_a_system_of_several_sources_is_the_same_by_both_callers(project: Path, run_folder: Path) -> None:
-    fanout = {"systems": ["caingan"], "variants": ["full"], "seeds": [0]}
-    set_params(project, {"fanout": fanout, "checkpoints": {"uri": "out/checkpoints-dvc-few"}})
-    command = (REENACT, "run", "--name", "few", "-S", "checkpoints.uri=out/checkpoints-few")
+@pytest.mark.parametrize(("system", "shots"), [("caingan", "2"), ("facegan", "1")])
+def test_a_system_of_several_sources_or_phases_is_the_same_by_both_callers(
+    project: Path, run_folder: Path, system: str, shots: str
+) -> None:
+    fanout = {"systems": [system], "variants": ["full"], "seeds": [0]}
+    set_params(project, {"fanout": fanout, "checkpoints": {"uri": f"out/checkpoints-dvc-{system}"}})
+    command = (REENACT, "run", "--name", system, "-S", f"checkpoints.uri=out/checkpoints-{system}")
     for each in (("dvc", "repro"), command):
         done = call(project, *each)
         assert done.returncode == 0, done.stdout
-    places = (project / "out", run_folder.parent / "few")
-    branches = [place / "branches/caingan-full-0" for place in places]
+    places = (project / "out", run_folder.parent / system)
+    branches = [place / f"branches/{system}-full-0" for place in places]
     assert len({hash_file(branch / "train/model.safetensors") for branch in branches}) == 1
     assert len({hash_file(branch / "evaluate/faces.parquet") for branch in branches}) == 1
     for place in places:
-        assert state_of_rows(place / "comparison")["caingan-full-0"] == "trained"
-        assert json.loads((place / "registered/version.json").read_text())["tags"]["shots"] == "2"
+        assert state_of_rows(place / "comparison")[f"{system}-full-0"] == "trained"
+        assert json.loads((place / "registered/version.json").read_text())["tags"]["shots"] == shots
 
 
 @pytest.mark.slow

@@ -74,8 +74,8 @@ def adam(system: System, spec: Optimiser) -> torch.optim.Adam:
     for name in spec.networks:
         groups.setdefault(spec.gentle.get(name, 1.0), []).extend(system.networks[name].parameters())
     weights = [{"params": some, "share": share, "lr": share * spec.learning_rate} for share, some in groups.items()]
-    fused = weights[0]["params"][0].device.type in ("cpu", "cuda")
-    return torch.optim.Adam(weights, lr=spec.learning_rate, betas=spec.betas, fused=fused)
+    device = next(weight.device for some in groups.values() for weight in some)
+    return torch.optim.Adam(weights, lr=spec.learning_rate, betas=spec.betas, fused=device.type in ("cpu", "cuda"))
 
 
 def set_rates(optimisers: Sequence[Optimizer], phase: Phase, behind: float) -> None:
