@@ -1,10 +1,9 @@
 """A registry whose versions hold a few bytes of weights: what decisions about them need, without torch.
 
-A plugin of the modules that use it: its fixture `registry` is a model of the test's own in a database they share.
+Its fixtures are a plugin of their own, registry_fixtures.py.
 """
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -13,7 +12,6 @@ from urllib.parse import urlparse
 from urllib.request import url2pathname
 from uuid import uuid4
 
-import pytest
 import yaml
 
 from reenact.review import decisions
@@ -130,32 +128,6 @@ def open_registry(tracking: TrackingSettings, folder: Path) -> Registry:
     """A new model in the registry that the settings name."""
     client = connect(tracking)[0]
     return Registry(client, new_model(client), folder, tracking)
-
-
-@pytest.fixture(scope="session")
-def tracking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TrackingSettings]:
-    """One database for all tests of a worker: setting one up takes seconds."""
-    home = tmp_path_factory.getbasetemp() / "registered-versions"
-    with pytest.MonkeyPatch.context() as patch:
-        for name in ("MLFLOW_TRACKING_URI", "MLFLOW_RUN_ID"):
-            patch.delenv(name, raising=False)
-        yield TrackingSettings(uri=f"sqlite:///{home}/mlflow.db", artifacts=f"{home}/artifacts", experiment=EXPERIMENT)
-
-
-@pytest.fixture
-def client(tracking: TrackingSettings) -> Any:
-    return connect(tracking)[0]
-
-
-@pytest.fixture
-def model(client: Any) -> str:
-    """A model of the test's own, without versions."""
-    return new_model(client)
-
-
-@pytest.fixture
-def registry(tracking: TrackingSettings, client: Any, model: str, tmp_path: Path) -> Registry:
-    return Registry(client, model, tmp_path / "models", tracking)
 
 
 def _write_model(place: Path, weights: bytes) -> None:

@@ -15,7 +15,7 @@ from reenact.review.ledger import claim
 from reenact.review.records import Decision
 from reenact.review.versions import find, read_versions
 
-pytest_plugins = ["registered_versions"]
+pytest_plugins = ["registry_fixtures"]
 pytestmark = pytest.mark.xdist_group("registered_versions")
 
 

@@ -20,10 +20,11 @@ from reenact.stages.evaluate import EvaluateSettings, PairSettings
 from reenact.stages.gate import gate, reduced
 from reenact.systems import store
 from reenact.tracking.registry import RegistrySettings
-from registered_versions import add_version, aliases, client, model, tags, tracking, weights_folder  # noqa: F401
+from registered_versions import add_version, aliases, tags, weights_folder
 from test_compare import Lazy
 from test_protocols import Mover
 
+pytest_plugins = ["registry_fixtures"]
 # MLflow's database is made once.
 pytestmark = pytest.mark.xdist_group("registered_versions")
 
@@ -51,7 +52,7 @@ def drawn(monkeypatch):
 
 
 @pytest.fixture
-def ask(folders, model, tracking, tmp_path):  # noqa: F811
+def ask(folders, model, tracking, tmp_path):
     """Ask the gate about a version: (what the stage returned, the folder that it wrote)."""
 
     def asked(version, *, promote=False, counts=COUNTS, **rules):
@@ -70,7 +71,7 @@ def ask(folders, model, tracking, tmp_path):  # noqa: F811
 
 
 @pytest.fixture
-def version(client, model, tmp_path):  # noqa: F811
+def version(client, model, tmp_path):
     """Register a version that draws as one of DRAWERS; as the champion where that is asked."""
 
     def made(name, *, champion=False, gate=""):
@@ -82,7 +83,7 @@ def version(client, model, tmp_path):  # noqa: F811
     return made
 
 
-def test_without_a_champion_the_version_is_marked_and_nobody_is_promoted(ask, version, client, model):  # noqa: F811
+def test_without_a_champion_the_version_is_marked_and_nobody_is_promoted(ask, version, client, model):
     number = version("mover")
     result, out = ask(number)
     assert result.counts["passed"] == 1
@@ -98,7 +99,7 @@ def test_without_a_champion_the_version_is_marked_and_nobody_is_promoted(ask, ve
     assert not (out / "champion").exists()
 
 
-def test_a_better_challenger_passes_against_a_champion_that_is_scored_again(ask, version, client, model):  # noqa: F811
+def test_a_better_challenger_passes_against_a_champion_that_is_scored_again(ask, version, client, model):
     first, second = version("lazy", champion=True), version("mover")
     result, out = ask(second)
     verdict, facts = read_verdict(out / "verdict.json")
@@ -126,7 +127,7 @@ def test_a_better_challenger_passes_against_a_champion_that_is_scored_again(ask,
     assert aliases(client, model)["champion"] == first, "a person decides"
 
 
-def test_a_worse_challenger_fails_and_the_step_ends_well(ask, version, client, model):  # noqa: F811
+def test_a_worse_challenger_fails_and_the_step_ends_well(ask, version, client, model):
     first, second = version("mover", champion=True), version("lazy")
     result, out = ask(second, promote=True)
     assert (result.counts["passed"], result.counts["promoted"]) == (0, 0)
@@ -136,7 +137,7 @@ def test_a_worse_challenger_fails_and_the_step_ends_well(ask, version, client, m
     assert aliases(client, model)["champion"] == first
 
 
-def test_what_passes_is_promoted_where_the_settings_say_so_and_that_is_written_down(ask, version, client, model):  # noqa: F811
+def test_what_passes_is_promoted_where_the_settings_say_so_and_that_is_written_down(ask, version, client, model):
     first, second = version("lazy"), version("mover")
     assert ask(first, promote=True)[0].counts["promoted"] == 1
     assert aliases(client, model) == {"champion": first}
@@ -148,7 +149,7 @@ def test_what_passes_is_promoted_where_the_settings_say_so_and_that_is_written_d
     ]  # fmt: skip
 
 
-def test_the_champion_itself_is_scored_and_left_as_it_is(ask, version, client, model):  # noqa: F811
+def test_the_champion_itself_is_scored_and_left_as_it_is(ask, version, client, model):
     number = version("mover", champion=True)
     before = tags(client, model, number)
     result, out = ask(number, promote=True)
@@ -158,7 +159,7 @@ def test_the_champion_itself_is_scored_and_left_as_it_is(ask, version, client, m
     assert aliases(client, model) == {"champion": number}
 
 
-def test_a_champion_whose_weights_were_changed_fails_the_gate(ask, version, client, model):  # noqa: F811
+def test_a_champion_whose_weights_were_changed_fails_the_gate(ask, version, client, model):
     first, second = version("lazy", champion=True), version("mover")
     (weights_folder(client, model, first) / "model.safetensors").write_bytes(b"mover")
     _, out = ask(second)
@@ -168,7 +169,7 @@ def test_a_champion_whose_weights_were_changed_fails_the_gate(ask, version, clie
     assert tags(client, model, second)["gate.champion"] == first
 
 
-def test_a_challenger_whose_weights_were_changed_is_refused_and_gets_no_mark(ask, version, client, model):  # noqa: F811
+def test_a_challenger_whose_weights_were_changed_is_refused_and_gets_no_mark(ask, version, client, model):
     number = version("lazy")
     (weights_folder(client, model, number) / "model.safetensors").write_bytes(b"mover")
     with pytest.raises(BadInput, match="registered"):
@@ -176,7 +177,7 @@ def test_a_challenger_whose_weights_were_changed_is_refused_and_gets_no_mark(ask
     assert "gate" not in tags(client, model, number)
 
 
-def test_whoever_is_stopped_while_the_page_is_attached_leaves_no_mark(ask, version, client, model, monkeypatch):  # noqa: F811
+def test_whoever_is_stopped_while_the_page_is_attached_leaves_no_mark(ask, version, client, model, monkeypatch):
     number = version("mover", gate="passed")
 
     def away(*_, **__):
@@ -188,7 +189,7 @@ def test_whoever_is_stopped_while_the_page_is_attached_leaves_no_mark(ask, versi
     assert "gate" not in tags(client, model, number), "the mark of an older verdict"
 
 
-def test_a_champion_of_an_earlier_gate_is_not_left_behind(ask, version, client, model):  # noqa: F811
+def test_a_champion_of_an_earlier_gate_is_not_left_behind(ask, version, client, model):
     version("lazy", champion=True)
     second = version("mover")
     _, out = ask(second)

@@ -13,7 +13,7 @@ from reenact.review.ledger import claim, close, read_ledger, take_over
 from reenact.review.records import Decision, digest, read_decision
 from reenact.review.workers import PATIENCE, may_be_at_work, this_worker
 
-pytest_plugins = ["registered_versions"]
+pytest_plugins = ["registry_fixtures"]
 pytestmark = pytest.mark.xdist_group("registered_versions")
 
 

@@ -9,7 +9,7 @@ from reenact import cli
 from reenact.cli.person import name_trainer
 from tiny_project import ROOT
 
-pytest_plugins = ["registered_versions"]
+pytest_plugins = ["registry_fixtures"]
 pytestmark = pytest.mark.xdist_group("registered_versions")
 
 
