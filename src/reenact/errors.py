@@ -59,3 +59,15 @@ class Overtaken(ReenactError):
     """Somebody else decided at the same moment; nothing was changed."""
 
     exit_code = 10
+
+
+class ApiRefused(ReenactError):
+    """The Kubeflow Pipelines API refused a request: not signed in, not allowed, unknown, or not valid."""
+
+    exit_code = 12
+
+
+class PipelineFailed(ReenactError):
+    """A pipeline's run on a cluster ended without success."""
+
+    exit_code = 13
