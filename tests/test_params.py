@@ -9,7 +9,7 @@ import yaml
 from reenact.config import Settings
 from reenact.errors import SettingsError
 from reenact.evaluation.rule import ChooseSettings
-from reenact.params import BLOCKS, parse, read_raw, settings_class
+from reenact.params import BLOCKS, PROFILED, parse, read_raw, settings_class
 
 PARAMS = Path(__file__).parent.parent / "params.yaml"
 
@@ -58,7 +58,13 @@ def test_every_setting_stands_in_the_file() -> None:
 def test_every_profile_names_every_block_that_dvc_tracks() -> None:
     raw = yaml.safe_load(PARAMS.read_text())
     for name, profile in raw["profiles"].items():
-        assert set(profile) == {*BLOCKS, "systems"}, name
+        assert set(profile) == set(PROFILED), name
+
+
+def test_no_profile_says_how_pods_are_asked_for(tmp_path: Path) -> None:
+    path = changed(tmp_path, "profiles: {demo: {cluster: {gpus: 8}}}")
+    with pytest.raises(SettingsError, match=r"profiles\.demo\.cluster"):
+        load(path)
 
 
 def test_block_then_profile_then_override(tmp_path: Path) -> None:
@@ -111,6 +117,19 @@ def test_override_reaches_deep_settings() -> None:
         ("validate_data.critical.min_found=3", ("validate_data.critical.min_found",)),
         ("validate_data.split.test=0.9", ("validate_data.split", "nothing to train on")),
         ("evaluate.batch=0", ("evaluate.batch",)),
+        ("cluster.gpu=2", ("cluster.gpu", '"gpus"')),
+        ("cluster.gpus=-1", ("cluster.gpus",)),
+        ("cluster.nodes=0", ("cluster.nodes",)),
+        ("cluster.train.memory=24GB", ("cluster.train.memory", "8Gi", "24GB")),
+        ("cluster.train.cpu=two", ("cluster.train.cpu", "500m")),
+        ("cluster.volume=Work_1", ("cluster.volume", "Work_1")),
+        ("cluster.host=kubeflow.example", ("cluster", "http://")),
+        ("cluster.images.train=reenact-train:latest", ("cluster.images", "latest")),
+        ("cluster.tolerations=[{kye: a}]", ("cluster.tolerations", '"key"')),
+        ("cluster.tolerations=[{operator: Exists, effect: Never}]", ("effect", "NoSchedule")),
+        ("cluster.node_selector={pool: [a]}", ("cluster.node_selector",)),
+        ("cluster.deadline_hours=0.0", ("cluster.deadline_hours",)),
+        ("cluster.data_remote=/mnt/data", ("cluster.data_remote", "s3://")),
         ("compare.choose.metric=pose", ("compare.choose.metric", "pose_angle")),
     ],
 )

@@ -35,9 +35,11 @@ BLOCKS: Mapping[str, str] = MappingProxyType(
         "checkpoints": "reenact.training.settings:CheckpointSettings",
         "tracking": "reenact.tracking.connect:TrackingSettings",
         "registry": "reenact.tracking.registry:RegistrySettings",
+        "cluster": "reenact.cluster.settings:ClusterSettings",
     }
 )
-_FIXED = ("profile", "profiles", "fanout")  # what no profile changes
+_FIXED = ("profile", "profiles", "fanout", "cluster")  # what no profile changes
+PROFILED = tuple(name for name in (*BLOCKS, "systems") if name not in _FIXED)  # what each profile names
 RENDERED = "out/rendered"  # fetch_data.videos where the videos are our own rendered clips
 
 Raw = Mapping[str, Any]
@@ -215,7 +217,7 @@ def _check_names(raw: Raw, *, where: str) -> None:
 
 
 def _check_profiles(raw: Raw, profiles: Raw, *, where: str) -> None:
-    known = {*BLOCKS, "systems"}
+    known = set(PROFILED)
     if raw["profile"] not in profiles:
         raise SettingsError(
             f"{where}: profile: unknown profile {raw['profile']}{nearest(str(raw['profile']), profiles)}"

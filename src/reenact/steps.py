@@ -145,7 +145,8 @@ def arguments(params: Params, stage: str) -> dict[str, Any]:
         scored = (Path(folder) / "metrics.json" for folder in plain[stage]["predictions"])
         told["predictions"] = [hash_file(record) for record in scored if record.is_file()]
         told["expected"] = list(params.branches())
-        told["params_hash"] = hash_json(plain)
+        # How pods are asked for makes no other result.
+        told["params_hash"] = hash_json({name: block for name, block in plain.items() if name != "cluster"})
     # The prepared process needs its threads even where the stage itself does not ask for the runtime block.
     told["threads"] = params.runtime.threads
     return told

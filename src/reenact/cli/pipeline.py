@@ -18,9 +18,10 @@ from reenact.atomic import write_json
 from reenact.cli.options import PARAMS, Overrides, ParamsFile, Profile, load
 from reenact.cli.person import name_trainer
 from reenact.cli.watch import Watch
+from reenact.cluster.arguments import pipeline_arguments
 from reenact.errors import ReenactError, SettingsError, StorageError
 from reenact.params import Params
-from reenact.steps import STEPS, arguments
+from reenact.steps import STEPS
 
 RUNS = Path("runs")
 
@@ -67,27 +68,13 @@ def demo(overrides: Overrides = None) -> None:
     run(profile="demo", overrides=overrides, name=time.strftime("demo-%Y%m%d-%H%M%S"))
 
 
-def pipeline_arguments(params: Params, *, results: str) -> dict[str, Any]:
-    """Arguments of `pipelines.training.training`: what each stage is told, as JSON text."""
-    told = {f"{stage}_told": json.dumps(arguments(params, stage), sort_keys=True) for stage in STEPS}
-    sharded = {stage: arguments(params, stage) for stage, step in STEPS.items() if step.sharded}
-    return {
-        "results": results,
-        "branch_list": list(params.branches()),
-        # Beside the runs: a later run takes the shards that an earlier one has made.
-        "store": str(Path(results).parent / ".shards"),
-        "shards_told": json.dumps(sharded, sort_keys=False),
-        **told,
-    }
-
-
 def run_pipeline(params: Params, folder: Path) -> None:
     """Run it in a child process, show its progress, say where everything is. Raises RunFailed."""
     folder = folder.resolve()
     if folder.exists():
         raise SettingsError(f"{folder}: this run exists already; choose another --name.")
     _project()  # says so where there is none, before a folder is made that the next call would stumble over
-    write_json(folder / "arguments.json", pipeline_arguments(params, results=str(folder)))
+    write_json(folder / "arguments.json", _arguments(params, folder))
     write_json(folder / "settings.json", params.plain())
     names = [name for stage in STEPS for name in _step_names(stage, params)]
     names.insert(names.index("extract_frames"), "prepare_shards")
@@ -98,6 +85,11 @@ def run_pipeline(params: Params, folder: Path) -> None:
     _where(folder, params)
     if code:
         raise RunFailed(f"{watch.failure() or 'a step of the pipeline died'} (log: {folder / 'log.txt'})", watch.code())
+
+
+def _arguments(params: Params, folder: Path) -> dict[str, Any]:
+    # Shards lie beside the runs: a later run takes those that an earlier one has made.
+    return pipeline_arguments(params, results=str(folder), store=str(folder.parent / ".shards"), pods=False)
 
 
 def _child(folder: Path, watch: Watch) -> int:

@@ -39,14 +39,14 @@ def settings(
     profile: Profile = "",
     overrides: Overrides = None,
     pipeline: Annotated[
-        bool, typer.Option("--pipeline", help="The same as the JSON arguments of the Kubeflow pipeline.")
-    ] = False,
+        str, typer.Option("--pipeline", metavar="NAME", help="The same as JSON arguments of a pipeline: training, ...")
+    ] = "",
 ) -> None:
     """Print the effective settings: file, profile and overrides together."""
     effective = load(params, profile, overrides)
     if pipeline:
-        from reenact.cli.pipeline import pipeline_arguments
+        from reenact.cluster.arguments import pipeline_arguments
 
-        typer.echo(json.dumps(pipeline_arguments(effective, results="results"), indent=1))
+        typer.echo(json.dumps(pipeline_arguments(effective, pipeline=pipeline), indent=1))
     else:
         typer.echo(yaml.safe_dump(effective.plain(), sort_keys=False, allow_unicode=True), nl=False)

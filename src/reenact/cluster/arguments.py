@@ -1,0 +1,90 @@
+"""What a pipeline is given: its input parameters, made from the settings."""
+
+import json
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+from reenact.cluster.settings import ClusterSettings, cluster_settings
+from reenact.config import nearest
+from reenact.errors import SettingsError
+from reenact.params import Params
+from reenact.steps import STEPS, arguments
+
+WORK = "/reenact"  # where pods have the volume that they share
+RESULTS = f"{WORK}/runs/{{run}}"  # {run}: each run, also of a schedule, puts its own id there
+STORE = f"{WORK}/shards"
+
+# Folders of ours beside the stages' own, by block and key: in a pod they have to lie on the volume.
+_KEPT: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {"fetch_data": ("cache",), "evaluate": ("cache", "networks.cache"), "checkpoints": ("uri",)}
+)
+_AFTER_COMPARISON = ("register", "gate")
+PIPELINES: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "training": tuple(STEPS),
+        "ablation": tuple(stage for stage in STEPS if stage not in _AFTER_COMPARISON),
+    }
+)
+
+
+def pipeline_arguments(
+    params: Params, *, pipeline: str = "training", results: str = RESULTS, store: str = STORE, pods: bool = True
+) -> dict[str, Any]:
+    """Exactly the input parameters of a pipeline: what each stage is told, as JSON text, and how pods are asked for.
+
+    results: folder that outlives the run's artifacts; store: that of the shards, which outlives the runs. Both may
+    hold {run}. pods: our caches and checkpoints are put on the pods' volume; else they stay where the settings
+    say, and nothing is asked for: the pipeline's own defaults count, which nobody reads here.
+    Raises SettingsError for a pipeline that there is not.
+    """
+    stages = stages_of(pipeline)
+    told = {stage: arguments(params, stage) for stage in stages}
+    if pods:
+        told = {stage: on_volume(stage, each) for stage, each in told.items()}
+    sharded = {stage: told[stage] for stage in stages if STEPS[stage].sharded}
+    return {
+        "results": results,
+        "branch_list": list(params.branches()),
+        "store": store,
+        "shards_told": json.dumps(sharded, sort_keys=False),
+        **{f"{stage}_told": json.dumps(each, sort_keys=True) for stage, each in told.items()},
+        **(pod_arguments(cluster_settings(params)) if pods else {}),
+    }
+
+
+def stages_of(pipeline: str) -> tuple[str, ...]:
+    """The stages that a pipeline tells what to do; raises SettingsError."""
+    if pipeline not in PIPELINES:
+        raise SettingsError(f"--pipeline {pipeline}: there is no such pipeline{nearest(pipeline, PIPELINES)}.")
+    return PIPELINES[pipeline]
+
+
+def pod_arguments(cluster: ClusterSettings) -> dict[str, Any]:
+    """How pods are asked for: the same parameters in every pipeline. Its defaults, too, where nothing is given."""
+    plain = cluster.plain()
+    roles = {f"{role}_{what}": plain[role][what] for role in ("data", "train", "tools") for what in ("cpu", "memory")}
+    single = ("volume", "accelerator", "gpus", "nodes", "tolerations", "node_selector")
+    return {**roles, **{name: plain[name] for name in single}}
+
+
+def on_volume(stage: str, told: Mapping[str, Any]) -> dict[str, Any]:
+    """The same arguments with our caches and checkpoints on the volume of the pods, unless they are addresses.
+
+    Done to what is told and not to the settings, whose hash stands for the same experiment here and there.
+    """
+    changed = json.loads(json.dumps(told))
+    for key, block in changed.items():
+        for path in _KEPT.get(stage if key == "settings" else key, ()):
+            *outer, last = path.split(".")
+            for name in outer:
+                block = block[name]
+            block[last] = _moved(block[last])
+    return dict(changed)
+
+
+def _moved(place: str) -> str:
+    """out/judged -> /reenact/judged; addresses, whole paths and "" stay."""
+    if not place or "://" in place or place.startswith("/"):
+        return place
+    return f"{WORK}/{place.removeprefix('out/')}"
