@@ -1,12 +1,14 @@
-"""A real S3 server on loopback for tests, and a wire to it that can be cut, held and counted."""
+"""A real S3 server on loopback for tests; a wire to it that can be cut, held and counted; a busy door before it."""
 
 import contextlib
+import http.client
 import socket
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -90,3 +92,77 @@ class Wire:
 
     def close(self) -> None:
         self.listener.close()
+
+
+class Busy:
+    """A door before the server at `port`: answers the next `refuse` requests with 503 and passes the others on.
+
+    `only` says which requests may be refused (a method, or the start of a path; empty: all); `asked` lists what came.
+    """
+
+    def __init__(self, port: int, *, refuse: int = 0, only: str = "") -> None:
+        self.target, self.refuse, self.only = port, refuse, only
+        self.refused = 0
+        self.asked: list[tuple[str, str]] = []
+        self._lock = threading.Lock()
+        door = self
+
+        class Handler(_Door):
+            busy = door
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        self.port = self._server.server_address[1]
+        self.endpoint = f"http://127.0.0.1:{self.port}"
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def takes(self, method: str, path: str) -> bool:
+        """Whether this request is passed on."""
+        with self._lock:
+            self.asked.append((method, path))
+            if self.refuse and (not self.only or method == self.only or path.startswith(self.only)):
+                self.refuse -= 1
+                self.refused += 1
+                return False
+        return True
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+class _Door(BaseHTTPRequestHandler):
+    busy: Busy
+    protocol_version = "HTTP/1.1"
+
+    def _pass(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        if not self.busy.takes(self.command, self.path):
+            self._answer(503, {}, b"<Error><Code>SlowDown</Code><Message>Reduce your request rate.</Message></Error>")
+            return
+        behind = http.client.HTTPConnection("127.0.0.1", self.busy.target)
+        # The names of headers stand in the request's signature, the host's among them.
+        behind.putrequest(self.command, self.path, skip_host=True, skip_accept_encoding=True)
+        for name, value in self.headers.items():
+            if name.lower() not in ("expect", "connection"):
+                behind.putheader(name, value)
+        behind.endheaders(body)
+        answer = behind.getresponse()
+        self._answer(answer.status, dict(answer.getheaders()), answer.read())
+        behind.close()
+
+    do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = _pass  # noqa: N815
+
+    def _answer(self, status: int, headers: dict[str, str], body: bytes) -> None:
+        self.send_response_only(status)
+        length = headers.get("Content-Length", str(len(body))) if self.command == "HEAD" else str(len(body))
+        for name, value in headers.items():
+            if name.lower() not in ("content-length", "transfer-encoding", "connection"):
+                self.send_header(name, value)
+        self.send_header("Content-Length", length)
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    def log_message(self, format: str, *arguments: object) -> None:
+        pass

@@ -23,9 +23,10 @@ def is_remote(source: str) -> bool:
 def materialise(source: str, settings: SourceSettings, cache: Path | None = None) -> Material:
     """The folder that holds a source, what of it had to be left out, and its version.
 
-    `source` is a folder, an archive, s3://bucket/prefix, dvc://REPO?rev=REV&path=FOLDER, or a YAML file that names one
-    of these. What is fetched or unpacked lies in the cache (by default the setting's), whole, and is never changed
-    there. Raises BadInput, StorageError or SettingsError with one sentence.
+    `source` is a folder, an archive, s3://bucket/prefix, dvc://REPO?rev=REV&path=FOLDER,
+    dvc+s3://BUCKET/PREFIX?md5=HASH.dir, or a YAML file that names one of these. What is fetched or unpacked lies in the
+    cache (by default the setting's), whole, and is never changed there. Raises BadInput, StorageError or
+    SettingsError with one sentence.
     """
     cache = Path(settings.cache) if cache is None else cache
     if source.lower().endswith(POINTER_SUFFIXES):
@@ -45,6 +46,10 @@ def materialise(source: str, settings: SourceSettings, cache: Path | None = None
         from reenact.corpus.sources.dvc_source import fetch_dvc
 
         material = fetch_dvc(source, cache)
+    elif kind == "dvc+s3":
+        from reenact.corpus.sources.dvc_remote import fetch_dvc_remote
+
+        material = fetch_dvc_remote(source, settings.s3, cache)
     else:
         return fetch_local(Path(source.removeprefix("file://")), settings.archive, cache)
     # An address may name one archive.
@@ -68,6 +73,10 @@ def version_of(source: str, settings: SourceSettings) -> str:
         from reenact.corpus.sources.dvc_source import resolved_version
 
         return resolved_version(source)
+    if kind == "dvc+s3":
+        from reenact.corpus.sources.dvc_remote import parse_dvc_remote
+
+        return parse_dvc_remote(source).version
     return local_version(Path(source.removeprefix("file://")))
 
 
@@ -75,9 +84,9 @@ def _kind(source: str) -> str:
     scheme = re.match(r"([a-z0-9+]+)://", source)
     if scheme is None or scheme[1] == "file":
         return "local"
-    if scheme[1] not in ("s3", "dvc"):
+    if scheme[1] not in ("s3", "dvc", "dvc+s3"):
         raise SettingsError(
-            f'fetch_data.videos: "{redacted(source)}": known are a folder, an archive, s3://bucket/prefix and '
-            "dvc://REPO?rev=REV&path=FOLDER."
+            f'fetch_data.videos: "{redacted(source)}": known are a folder, an archive, s3://bucket/prefix, '
+            "dvc://REPO?rev=REV&path=FOLDER and dvc+s3://BUCKET/PREFIX?md5=HASH.dir."
         )
     return scheme[1]

@@ -66,7 +66,7 @@ class Bucket:
             self.keys[inside], self.etags[inside] = key, etag
             content = [self.bucket, key, etag, entry["Size"]]
             found[inside] = Item(inside, hash_json(content)[:40], entry["Size"])
-        for name in [name for name in found if _below_a_file(name, found)]:
+        for name in [name for name in found if below_a_file(name, found)]:
             skipped.append(
                 Skipped(
                     shown(name),
@@ -116,6 +116,8 @@ class Bucket:
                     accept(part, sha256)
                     return
                 part.unlink()
+            except StorageError:
+                raise
             except OSError as error:
                 if error.errno is not None and not isinstance(error, ConnectionError | TimeoutError):
                     raise
@@ -228,7 +230,8 @@ def fetch_s3(uri: str, settings: S3Settings, cache: Path) -> Material:
     raise StorageError(f"{uri}: objects keep changing while they are fetched. Run again when the upload has ended.")
 
 
-def _below_a_file(name: str, found: dict[str, Item]) -> bool:
+def below_a_file(name: str, found: dict[str, Item]) -> bool:
+    """Whether a part of the name before its last is itself the name of a file."""
     parts = name.split("/")
     return any("/".join(parts[:end]) in found for end in range(1, len(parts)))
 
