@@ -9,7 +9,6 @@ import json
 import re
 import threading
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, quote
@@ -111,7 +110,6 @@ class _Objects(Bucket):
 
     def files(self, cache: Path) -> tuple[list[Item], list[Skipped]]:
         """The files of the folder, and names that can't be files'; the list itself is brought into the cache."""
-        self.layout = self._found_layout()
         if self.place.name:
             return [Item(self.place.name, self.place.md5, None)], []
         own = Item(self.place.md5, self.place.md5.replace(".", "-"), None)
@@ -141,44 +139,32 @@ class _Objects(Bucket):
             raise StorageError(f"{self.uri}: {self.place.md5} is no list of a folder that DVC writes.")
         return entries
 
-    def _found_layout(self) -> str:
-        """Which of the two layouts holds the object that is asked for."""
-        for layout in LAYOUTS:
-            key = object_key(self.prefix, self.place.md5, layout)
-            if self._ask(partial(self._there, key)):
-                return layout
-        raise self._never_pushed(self.place.md5)
-
-    def _there(self, key: str) -> bool:
-        from botocore.exceptions import ClientError
-
-        try:
-            # Not by HEAD: what refuses a HEAD can't say why.
-            self.client.get_object(Bucket=self.bucket, Key=key, Range="bytes=0-0")["Body"].close()
-        except ClientError as error:
-            code = error.response.get("Error", {}).get("Code")
-            if code not in ("NoSuchKey", "InvalidRange", "416"):
-                raise
-            return code != "NoSuchKey"
-        return True
-
     def _continue(self, item: Item, part: Path, stop: threading.Event) -> None:
+        have = part.stat().st_size if part.exists() else 0
+        answer = self._asked(item, have)
+        if answer is not None:  # else the part is whole, or wrong, and its hash will tell
+            mode = "ab" if have and answer.get("ContentRange", "").startswith(f"bytes {have}-") else "wb"
+            self._write(answer["Body"], part, mode, stop)
+
+    def _asked(self, item: Item, start: int) -> Any:
+        """S3's answer with an object's bytes from `start` on, in the layout that has it; None where there are none."""
         from botocore.exceptions import ClientError
 
-        have = part.stat().st_size if part.exists() else 0
-        asked = {"Range": f"bytes={have}-"} if have else {}
-        key = object_key(self.prefix, _oid(item), self.layout)
-        try:
-            answer = self.client.get_object(Bucket=self.bucket, Key=key, **asked)
-        except ClientError as error:
-            code = error.response.get("Error", {}).get("Code")
-            if code in ("InvalidRange", "416"):
-                return  # the part is whole, or wrong, and its hash will tell
-            if code == "NoSuchKey":
-                raise self._never_pushed(_oid(item), item.name) from None
-            raise
-        mode = "ab" if have and answer.get("ContentRange", "").startswith(f"bytes {have}-") else "wb"
-        self._write(answer["Body"], part, mode, stop)
+        rest = {"Range": f"bytes={start}-"} if start else {}
+        for layout in (self.layout, *(other for other in LAYOUTS if other != self.layout)):
+            try:
+                key = object_key(self.prefix, _oid(item), layout)
+                answer = self.client.get_object(Bucket=self.bucket, Key=key, **rest)
+            except ClientError as error:
+                code = error.response.get("Error", {}).get("Code")
+                if code in ("InvalidRange", "416"):
+                    return None
+                if code != "NoSuchKey":
+                    raise
+            else:
+                self.layout = layout
+                return answer
+        raise self._never_pushed(_oid(item), item.name)
 
     def _write(self, body: Any, part: Path, mode: str, stop: threading.Event) -> None:
         try:
