@@ -1,0 +1,369 @@
+"""The files for a cluster build, fit the Kubernetes schemas, and keep the rules that docs/kubernetes.md states."""
+
+import re
+import shutil
+import subprocess
+from typing import Any
+
+import pytest
+import yaml
+
+from cluster_files import (
+    OVERLAYS,
+    ROOT,
+    built,
+    containers,
+    label,
+    named,
+    of_kind,
+    pod_templates,
+    selects,
+    values_of,
+)
+from reenact.cluster.settings import ClusterSettings
+
+KUBERNETES = "1.37"
+# Where the steps of a run live: standalone Kubeflow Pipelines runs them in its own namespace.
+STEPS = {"local": "kubeflow", "cloud-gpu": "reenact"}
+# What the pods of a run are labelled with: by Argo all of them, by pipelines/pods.py our steps.
+STEP_LABELS = {
+    "workflows.argoproj.io/workflow": "training-x",
+    "reenact.dev/pipeline": "training",
+    "reenact.dev/step": "train",
+}
+DRIVER_LABELS = {"workflows.argoproj.io/workflow": "training-x"}
+
+each_overlay = pytest.mark.parametrize("overlay", OVERLAYS)
+
+
+def names(overlay: str, kind: str, namespace: str) -> set[str]:
+    return {one["metadata"]["name"] for one in of_kind(overlay, kind) if one["metadata"].get("namespace") == namespace}
+
+
+def compiled() -> list[dict[str, Any]]:
+    """Every document of every compiled pipeline."""
+    return [
+        document
+        for file in sorted((ROOT / "pipelines/compiled").glob("*.yaml"))
+        for document in yaml.safe_load_all(file.read_text())
+    ]
+
+
+@each_overlay
+def test_every_document_fits_the_schema_of_its_kind(overlay: str) -> None:
+    kubernetes_validate = pytest.importorskip("kubernetes_validate")
+    for document in built(overlay):
+        if document["kind"] != "TrainingRuntime":  # Kubeflow's own, below
+            kubernetes_validate.validate(document, KUBERNETES, strict=True)
+
+
+@pytest.mark.parametrize("folder", ["base", *(f"overlays/{overlay}" for overlay in OVERLAYS)])
+def test_kustomize_warns_of_nothing(folder: str) -> None:
+    if shutil.which("kubectl") is None:
+        pytest.skip("kubectl is not installed")
+    done = subprocess.run(["kubectl", "kustomize", str(ROOT / "k8s" / folder)], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_training_runtime_survives_the_trainers_own_models() -> None:
+    models = pytest.importorskip("kubeflow_trainer_api.models")
+    (runtime,) = of_kind("cloud-gpu", "TrainingRuntime")
+    # They ignore keys they don't know: only what comes back the same was understood.
+    assert models.TrainerV1alpha1TrainingRuntime.from_dict(runtime).to_dict() == runtime
+
+
+def test_the_training_runtime_is_one_that_the_controller_knows_as_torch() -> None:
+    (runtime,) = of_kind("cloud-gpu", "TrainingRuntime")
+    assert runtime["metadata"]["name"] == "reenact-torch"
+    assert runtime["metadata"]["labels"]["trainer.kubeflow.org/framework"] == "torch"
+    assert runtime["spec"]["mlPolicy"] == {"numNodes": 1, "torch": {}}
+    (node,) = runtime["spec"]["template"]["spec"]["replicatedJobs"]
+    assert node["name"] == "node"
+    assert node["template"]["metadata"]["labels"]["trainer.kubeflow.org/trainjob-ancestor-step"] == "trainer"
+    (container,) = node["template"]["spec"]["template"]["spec"]["containers"]
+    assert container["name"] == "node"
+    shm = {mount["mountPath"]: mount["name"] for mount in container["volumeMounts"]}["/dev/shm"]
+    volumes = {volume["name"]: volume for volume in node["template"]["spec"]["template"]["spec"]["volumes"]}
+    assert volumes[shm]["emptyDir"]["medium"] == "Memory"
+
+
+@each_overlay
+def test_the_namespace_is_held_to_the_restricted_standard(overlay: str) -> None:
+    labels = named(overlay, "Namespace", "reenact")["metadata"]["labels"]
+    for mode in ("enforce", "audit", "warn"):
+        assert labels[f"pod-security.kubernetes.io/{mode}"] == "restricted"
+
+
+@each_overlay
+def test_every_pod_keeps_the_restricted_standard(overlay: str) -> None:
+    for what, _, template in pod_templates(overlay):
+        spec = template["spec"]
+        assert spec["securityContext"]["runAsNonRoot"] is True, what
+        assert spec["securityContext"]["runAsUser"] > 0, what
+        assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}, what
+        assert not any(spec.get(key) for key in ("hostNetwork", "hostPID", "hostIPC")), what
+        for volume in spec.get("volumes", []):
+            kinds = {"emptyDir", "persistentVolumeClaim", "projected", "configMap", "secret"}
+            assert set(volume) - {"name"} <= kinds, (what, volume)
+        for container in containers(template):
+            held = container["securityContext"]
+            assert held["allowPrivilegeEscalation"] is False, (what, container["name"])
+            assert held["capabilities"] == {"drop": ["ALL"]}, (what, container["name"])
+            assert "privileged" not in held, (what, container["name"])
+
+
+@each_overlay
+def test_every_container_states_what_it_needs(overlay: str) -> None:
+    for what, _, template in pod_templates(overlay):
+        for container in containers(template):
+            resources = container["resources"]
+            assert set(resources["requests"]) >= {"cpu", "memory"}, (what, container["name"])
+            assert "memory" in resources["limits"], (what, container["name"])
+
+
+@each_overlay
+def test_every_image_is_pinned(overlay: str) -> None:
+    for what, _, template in pod_templates(overlay):
+        for container in containers(template):
+            _, colon, tag = container["image"].rpartition("/")[2].partition(":")
+            assert "@sha256:" in container["image"] or (colon and tag != "latest"), (what, container["image"])
+
+
+@each_overlay
+def test_only_pods_that_need_the_kubernetes_api_hold_a_token(overlay: str) -> None:
+    for what, _, template in pod_templates(overlay):
+        assert template["spec"]["automountServiceAccountToken"] is False, what
+    accounts = {one["metadata"]["name"]: one for one in of_kind(overlay, "ServiceAccount")}
+    with_token = {name for name, one in accounts.items() if one.get("automountServiceAccountToken") is not False}
+    assert with_token == {"reenact-pipeline"}
+
+
+@each_overlay
+def test_no_secret_lies_in_the_files(overlay: str) -> None:
+    assert not of_kind(overlay, "Secret")
+    plain = re.compile("password|secret|token|access_?key", re.IGNORECASE)
+    for what, _, template in pod_templates(overlay):
+        for container in containers(template):
+            for one in container.get("env", []):
+                if plain.search(one["name"]):
+                    assert "valueFrom" in one, (what, one["name"])
+    for document in of_kind(overlay, "ConfigMap"):
+        assert not [key for key in document["data"] if plain.search(key)], label(document)
+
+
+@each_overlay
+def test_every_secret_is_one_that_the_example_says_how_to_make(overlay: str) -> None:
+    example = (ROOT / "k8s/secrets.example").read_text()
+    made = {
+        found[1]: set(re.findall(r"--from-literal=(\w+)=", found[0]))
+        for found in re.finditer(r"create secret generic (\S+) .*", example)
+    }
+    used = [reference for _, _, template in pod_templates(overlay) for reference in values_of(template, "secretKeyRef")]
+    assert used
+    for reference in used:
+        assert reference["key"] in made[reference["name"]]
+    for document in compiled():
+        for reference in [one for found in values_of(document, "secretAsEnv") for one in found]:
+            keys = {one["secretKey"] for one in reference["keyToEnv"]}
+            assert keys <= made[reference["secretName"]], reference
+
+
+@each_overlay
+def test_what_the_compiled_pipelines_and_the_settings_name_is_there(overlay: str) -> None:
+    settings, place = ClusterSettings(), STEPS[overlay]
+    assert settings.service_account in names(overlay, "ServiceAccount", place)
+    assert settings.volume in names(overlay, "PersistentVolumeClaim", place)
+    for document in compiled():
+        for reference in [one for found in values_of(document, "configMapAsEnv") for one in found]:
+            maps = {one["metadata"]["name"]: one["data"] for one in of_kind(overlay, "ConfigMap")}
+            keys = {one["configMapKey"] for one in reference["keyToEnv"]}
+            assert set(maps[reference["configMapName"]]) <= keys, "a key of the config map reaches no step"
+
+
+@each_overlay
+def test_every_volume_and_config_map_of_a_pod_is_in_its_namespace(overlay: str) -> None:
+    for what, namespace, template in pod_templates(overlay):
+        claims = {found["claimName"] for found in values_of(template, "persistentVolumeClaim")}
+        assert claims <= names(overlay, "PersistentVolumeClaim", namespace), what
+        maps = {found["name"] for found in values_of(template, "configMapRef")}
+        assert maps <= names(overlay, "ConfigMap", namespace), what
+        account = template["spec"].get("serviceAccountName", "default")
+        assert account in names(overlay, "ServiceAccount", namespace) | {"default"}, what
+
+
+@each_overlay
+def test_roles_name_every_right_and_are_bound_to_an_account_that_is_there(overlay: str) -> None:
+    assert not of_kind(overlay, "ClusterRole", "ClusterRoleBinding")
+    for role in of_kind(overlay, "Role"):
+        for rule in role["rules"]:
+            assert "*" not in rule["apiGroups"] + rule["resources"] + rule["verbs"], label(role)
+            if "secrets" in rule["resources"]:
+                assert rule["resourceNames"], "every secret of the namespace would be open"
+                assert rule["verbs"] == ["get"]
+            # Who may make pods or enter them may do all that any account of the namespace may.
+            assert not {"pods/exec", "pods/attach"} & set(rule["resources"]), label(role)
+            assert not ("pods" in rule["resources"] and "create" in rule["verbs"]), label(role)
+    for binding in of_kind(overlay, "RoleBinding"):
+        namespace = binding["metadata"]["namespace"]
+        assert binding["roleRef"]["name"] in names(overlay, "Role", namespace)
+        for subject in binding["subjects"]:
+            assert subject["namespace"] == namespace
+            assert subject["name"] in names(overlay, "ServiceAccount", namespace)
+
+
+@each_overlay
+def test_selectors_find_their_pods(overlay: str) -> None:
+    pods = [(namespace, template["metadata"]["labels"]) for _, namespace, template in pod_templates(overlay)]
+    for document in of_kind(overlay, "Deployment", "StatefulSet"):
+        assert selects(document["spec"]["selector"], document["spec"]["template"]["metadata"]["labels"])
+    for service in of_kind(overlay, "Service"):
+        home = service["metadata"]["namespace"]
+        found = [
+            labels
+            for where, labels in pods
+            if where == home and selects({"matchLabels": service["spec"]["selector"]}, labels)
+        ]
+        assert len(found) == 1, label(service)
+        ports = {
+            port["name"]
+            for _, where, template in pod_templates(overlay)
+            if where == home and template["metadata"]["labels"] in found
+            for container in containers(template)
+            for port in container.get("ports", [])
+        }
+        assert {port["targetPort"] for port in service["spec"]["ports"]} <= ports, label(service)
+
+
+def policies_of(overlay: str, namespace: str, labels: dict[str, str]) -> list[dict[str, Any]]:
+    return [
+        policy
+        for policy in of_kind(overlay, "NetworkPolicy")
+        if policy["metadata"]["namespace"] == namespace and selects(policy["spec"]["podSelector"], labels)
+    ]
+
+
+def may_reach(overlay: str, source: tuple[str, dict[str, str]], target: tuple[str, dict[str, str]], port: int) -> bool:
+    """Whether policies let a connection through: out of the source, and into the target."""
+
+    def let_through(here: tuple[str, dict[str, str]], there: tuple[str, dict[str, str]], way: str, peers: str) -> bool:
+        applied = [one for one in policies_of(overlay, *here) if way in one["spec"]["policyTypes"]]
+        if not applied:
+            return True  # a pod that no policy selects is open
+        for rule in [rule for one in applied for rule in one["spec"].get(way.lower(), [])]:
+            ports = rule.get("ports")
+            if ports and port not in [one["port"] for one in ports]:
+                continue
+            for peer in rule.get(peers, [None]):
+                if peer is None:
+                    return True
+                if "ipBlock" in peer:
+                    continue  # the addresses of pods are not known here; what needs pods names them
+                if "namespaceSelector" in peer:
+                    space = {"kubernetes.io/metadata.name": there[0]}
+                    if not selects(peer["namespaceSelector"], space):
+                        continue
+                elif here[0] != there[0]:
+                    continue
+                if selects(peer.get("podSelector", {}), there[1]):
+                    return True
+        return False
+
+    return let_through(source, target, "Egress", "to") and let_through(target, source, "Ingress", "from")
+
+
+def pod(overlay: str, name: str) -> tuple[str, dict[str, str]]:
+    (found,) = [
+        (namespace, template["metadata"]["labels"])
+        for _, namespace, template in pod_templates(overlay)
+        if template["metadata"]["labels"]["app.kubernetes.io/name"] == name
+    ]
+    return found
+
+
+@each_overlay
+def test_policies_select_pods_that_there_are(overlay: str) -> None:
+    known = [(namespace, template["metadata"]["labels"]) for _, namespace, template in pod_templates(overlay)]
+    known += [(STEPS[overlay], STEP_LABELS), (STEPS[overlay], DRIVER_LABELS)]
+    # Made by Kubeflow Pipelines' profile controller in a namespace that is a profile.
+    known += [("reenact", {"app": "ml-pipeline-ui-artifact"})]
+    for policy in of_kind(overlay, "NetworkPolicy"):
+        here = policy["metadata"]["namespace"]
+        if here == STEPS["cloud-gpu"] and overlay == "local" and policy["metadata"]["name"] == "workflows":
+            continue  # runs are elsewhere
+        assert any(here == where and selects(policy["spec"]["podSelector"], labels) for where, labels in known), label(
+            policy
+        )
+
+
+@each_overlay
+def test_who_may_speak_to_whom(overlay: str) -> None:
+    step = (STEPS[overlay], STEP_LABELS)
+    driver = (STEPS[overlay], DRIVER_LABELS)
+    stranger = ("default", {"app": "stranger"})
+    mlflow, refresh = pod(overlay, "mlflow"), pod(overlay, "register-refresh")
+    dns, api = ("kube-system", {"k8s-app": "kube-dns"}), ("kubeflow", {"app": "ml-pipeline"})
+    assert may_reach(overlay, step, mlflow, 5000)
+    assert may_reach(overlay, step, api, 8887)
+    assert may_reach(overlay, refresh, api, 8888)
+    assert may_reach(overlay, driver, api, 8887)
+    for one in (step, driver, refresh, mlflow):
+        assert may_reach(overlay, one, dns, 53)
+    assert not may_reach(overlay, stranger, mlflow, 5000)
+    assert not may_reach(overlay, refresh, mlflow, 5000)
+    assert not may_reach(overlay, step, mlflow, 22)
+    assert not may_reach(overlay, mlflow, step, 8080)
+    assert not may_reach(overlay, stranger, step, 29500)
+
+
+def test_only_mlflow_reaches_the_database_and_both_it_and_steps_the_object_store() -> None:
+    step, mlflow = ("kubeflow", STEP_LABELS), pod("local", "mlflow")
+    postgres, s3 = pod("local", "postgres"), pod("local", "s3")
+    assert may_reach("local", mlflow, postgres, 5432)
+    assert may_reach("local", mlflow, s3, 9000)
+    assert may_reach("local", step, s3, 9000)
+    assert not may_reach("local", step, postgres, 5432)
+    assert not may_reach("local", s3, postgres, 5432)
+    assert not may_reach("local", postgres, s3, 9000)
+
+
+def test_pods_of_one_training_meet_on_any_port_and_nobody_else_comes_in() -> None:
+    training, step = pod("cloud-gpu", "reenact-training"), ("reenact", STEP_LABELS)
+    assert may_reach("cloud-gpu", training, training, 29500)
+    assert may_reach("cloud-gpu", training, training, 41234)
+    assert may_reach("cloud-gpu", training, pod("cloud-gpu", "mlflow"), 5000)
+    assert not may_reach("cloud-gpu", step, training, 29500)
+
+
+@each_overlay
+def test_mlflow_lets_in_the_names_it_is_called_by_with_port_and_without(overlay: str) -> None:
+    (settings,) = [
+        one for one in of_kind(overlay, "ConfigMap") if one["metadata"]["name"].startswith("mlflow-settings")
+    ]
+    allowed = settings["data"]["MLFLOW_SERVER_ALLOWED_HOSTS"].split(",")
+    (service,) = [one for one in of_kind(overlay, "Service") if one["metadata"]["name"] == "mlflow"]
+    home, port = service["metadata"]["namespace"], service["spec"]["ports"][0]["port"]
+    for name in ("mlflow", f"mlflow.{home}", f"mlflow.{home}.svc", f"mlflow.{home}.svc.cluster.local", "localhost"):
+        assert name in allowed
+        assert f"{name}:{port}" in allowed
+    assert not [name for name in allowed if "*" in name]
+    (steps,) = [one for one in of_kind(overlay, "ConfigMap") if one["metadata"]["name"] == "reenact"]
+    assert steps["metadata"]["namespace"] == STEPS[overlay]
+    assert steps["data"]["tracking_uri"].removeprefix("http://") in allowed
+
+
+@each_overlay
+def test_mlflow_is_not_told_its_port_by_its_own_service(overlay: str) -> None:
+    # A service `mlflow` gives pods MLFLOW_PORT=tcp://..., which is the server's own setting for --port.
+    spec = named(overlay, "Deployment", "mlflow")["spec"]["template"]["spec"]
+    assert spec["enableServiceLinks"] is False
+
+
+def test_the_refresh_shows_a_token_that_only_kubeflow_pipelines_takes() -> None:
+    job = named("cloud-gpu", "Job", "register-refresh")["spec"]["template"]["spec"]
+    (container,) = job["containers"]
+    assert container["command"] == ["reenact", "pipelines", "schedule"]
+    # The token is for Kubeflow Pipelines and nobody else, and lies where the command is told.
+    (token,) = [one["projected"]["sources"][0]["serviceAccountToken"] for one in job["volumes"] if "projected" in one]
+    assert token["audience"] == "pipelines.kubeflow.org"
+    mounts = {one["name"]: one["mountPath"] for one in container["volumeMounts"]}
+    assert f"--token-file={mounts['token']}/{token['path']}" in container["args"]
