@@ -17,10 +17,10 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 # Two workers that each compute with all cores wait for each other more than they compute.
 ONE_THREAD := OMP_NUM_THREADS=1
 
-.PHONY: help setup demo run repro study test test-all lint bench compile clean
+.PHONY: help setup demo run repro study test test-all test-containers images lint bench compile clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(STAMP) ## Build .venv from constraints.txt (quick when nothing changed)
 
@@ -47,6 +47,12 @@ test: lint ## Lint, types, import rules and all quick tests
 
 test-all: lint ## All tests, slow ones too (set REENACT_REAL_DATA for those on real videos)
 	$(ONE_THREAD) $(BIN)/python -m pytest -n 2 --dist loadgroup
+
+images: ## Build the images of the pipeline's steps with docker or podman (docs/images.md; ENGINE, TORCH, WHEELS, NAMES)
+	$(PYTHON) docker/build.py
+
+test-containers: $(STAMP) images ## The pipeline in real containers: builds the images, then tests in them
+	$(ONE_THREAD) $(BIN)/python -m pytest -m containers tests/
 
 lint: $(STAMP) ## Style, types, and which part may import which
 	$(BIN)/ruff check .
