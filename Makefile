@@ -63,7 +63,7 @@ lint: $(STAMP) ## Style, types, and which part may import which
 bench: $(STAMP) ## Measure speeds beside bare loops; JSON and table with machine facts in build/bench
 	$(BIN)/python benchmarks/run.py
 
-compile: $(STAMP) ## Compile the Kubeflow pipeline to pipelines/compiled/training.yaml
+compile: $(STAMP) ## Compile the Kubeflow pipelines to pipelines/compiled
 	$(BIN)/python -m pipelines.compile
 
 clean: ## Remove what runs have written (out/, runs/, build/); keeps .venv, mlflow/ and the DVC cache

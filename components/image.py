@@ -1,6 +1,5 @@
-"""The image every component runs in."""
+"""The image of each role, as `make images` names them; `pipelines.compile.with_images` puts others in their place."""
 
-import os
-
-# Set at compile time; the default is the name that docker/ builds.
-IMAGE = os.environ.get("REENACT_IMAGE", "localhost/reenact-python:0.1.0")
+DATA = "reenact-data:0.1.0"  # videos, frames, labels, checks
+TRAIN = "reenact-train:0.1.0"  # torch: training, scoring, gate, registration
+TOOLS = "reenact-tools:0.1.0"  # tables and reports

@@ -2,12 +2,12 @@
 
 from kfp import dsl
 
-from components.image import IMAGE
+from components.image import DATA
 
 # kfp ships the function's source alone, and annotations have to be real types: hence one body per file, imports inside.
 
 
-@dsl.component(base_image=IMAGE, install_kfp_package=False)
+@dsl.component(base_image=DATA, install_kfp_package=False)
 def render_clips(
     told: str,
     rendered: dsl.Output[dsl.Dataset],

@@ -2,16 +2,18 @@
 
 from kfp import dsl
 
-from components.image import IMAGE
+from components.image import TRAIN
 
 
-@dsl.component(base_image=IMAGE, install_kfp_package=False)
+@dsl.component(base_image=TRAIN, install_kfp_package=False)
 def train(
     told: str,
     results: str,
     system: str,
     variant: str,
     seed: int,
+    gpus: int,
+    nodes: int,
     frames: dsl.Input[dsl.Dataset],
     landmarks: dsl.Input[dsl.Dataset],
     actions: dsl.Input[dsl.Dataset],

@@ -1,22 +1,72 @@
 """`python -m pipelines.compile`: every pipeline to YAML, the same bytes for the same code."""
 
+import copy
+import json
+import tempfile
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+import yaml
+from components import image
 from kfp import compiler
 
-from pipelines.training import training
+from pipelines.catalogue import PIPELINES, pipeline_named
 
 COMPILED = Path(__file__).parent / "compiled"
+PIPELINE_LABEL = "reenact.dev/pipeline"
+Document = dict[str, Any]
 
 
 def compile_all(folder: Path = COMPILED) -> list[Path]:
-    """Write `training.yaml`; returns the files."""
+    """Write `NAME.yaml` of every pipeline; returns the files in the order of the catalogue."""
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "training.yaml"
-    compiler.Compiler().compile(training, str(path))
-    return [path]
+    written = []
+    for name in PIPELINES:
+        path = folder / f"{name}.yaml"
+        path.write_text(as_text(*compiled(name)), encoding="utf-8")
+        written.append(path)
+    return written
+
+
+def compiled(name: str) -> tuple[Document, Document]:
+    """Both documents of a compiled pipeline: its specification, and what its pods are like on Kubernetes."""
+    with tempfile.TemporaryDirectory() as scratch:
+        path = Path(scratch, "compiled.yaml")
+        compiler.Compiler().compile(pipeline_named(name), str(path))
+        spec, platform = yaml.safe_load_all(path.read_text(encoding="utf-8"))
+    return spec, with_labels(platform, {PIPELINE_LABEL: name})
+
+
+def as_text(spec: Document, platform: Document) -> str:
+    """The two documents as one file, keys sorted: kfp's own head lists defaults in an order that changes."""
+    head = [f"# {spec['pipelineInfo']['name']}: made by `make compile`; input parameters:"]
+    for name, parameter in sorted(spec["root"]["inputDefinitions"]["parameters"].items()):
+        default = parameter.get("defaultValue")
+        kind = parameter["parameterType"].lower().removeprefix("number_")
+        head.append(f"#   {name}: {kind}" + ("" if default is None else f" [{json.dumps(default, sort_keys=True)}]"))
+    body = yaml.safe_dump_all([spec, platform], sort_keys=True, width=100)
+    return "\n".join(head) + "\n" + body
+
+
+def with_images(spec: Mapping[str, Any], images: Mapping[str, str]) -> Document:
+    """The specification with other images; images: role (data, train, tools) -> name by tag or digest."""
+    named = {getattr(image, role.upper()): name for role, name in images.items()}
+    changed: Document = copy.deepcopy(dict(spec))
+    for executor in changed["deploymentSpec"]["executors"].values():
+        container = executor["container"]
+        container["image"] = named.get(container["image"], container["image"])
+    return changed
+
+
+def with_labels(platform: Mapping[str, Any], labels: Mapping[str, str]) -> Document:
+    """The second document with further labels on every pod."""
+    changed: Document = copy.deepcopy(dict(platform))
+    for executor in changed["platforms"]["kubernetes"]["deploymentSpec"]["executors"].values():
+        executor.setdefault("podMetadata", {}).setdefault("labels", {}).update(labels)
+    return changed
 
 
 if __name__ == "__main__":
-    for written in compile_all():
-        print(written)
+    for path in compile_all():
+        print(path)

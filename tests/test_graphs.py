@@ -28,11 +28,11 @@ def dvc() -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def compiled(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    from pipelines.compile import compile_all
+def compiled() -> dict[str, Any]:
+    """The training pipeline as the repository has it; that this is current, test_compiled.py says."""
+    from pipelines.compile import COMPILED
 
-    (path,) = compile_all(tmp_path_factory.mktemp("compiled"))
-    first: dict[str, Any] = next(iter(yaml.safe_load_all(path.read_text())))
+    first: dict[str, Any] = next(iter(yaml.safe_load_all((COMPILED / "training.yaml").read_text())))
     return first
 
 
@@ -196,17 +196,3 @@ def test_steps_with_effects_outside_are_never_taken_from_a_cache(compiled: dict[
         assert tasks[name]["cachingOptions"]["enableCache"], name
     assert tasks["train"]["retryPolicy"]["maxRetryCount"] >= 1
     assert tasks["compare"]["triggerPolicy"]["strategy"] == "ALL_UPSTREAM_TASKS_COMPLETED"
-
-
-def test_no_step_installs_anything(compiled: dict[str, Any]) -> None:
-    for executor in compiled["deploymentSpec"]["executors"].values():
-        assert "pip install" not in " ".join(executor["container"]["command"])
-
-
-def test_compiling_twice_gives_the_same_bytes_and_those_of_the_repository(tmp_path: Path) -> None:
-    from pipelines.compile import COMPILED, compile_all
-
-    (first,) = compile_all(tmp_path / "a")
-    (second,) = compile_all(tmp_path / "b")
-    assert first.read_bytes() == second.read_bytes()
-    assert first.read_bytes() == (COMPILED / "training.yaml").read_bytes(), "run `make compile`"

@@ -1,6 +1,7 @@
 """The inside of every Kubeflow component: kfp's values in, a step run, its figures written for kfp."""
 
 import json
+import os
 import shutil
 import tempfile
 import time
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from reenact.atomic import atomic_folder, link_tree, write_json
-from reenact.errors import BranchesMissing, ReenactError
+from reenact.errors import BranchesMissing, ReenactError, SettingsError
 from reenact.progress import event
 from reenact.steps import FOLDERS, STEPS, call_stage, run_step
 
@@ -30,8 +31,10 @@ def run_component(
 
     told: JSON of `steps.arguments`. metrics: a kfp Metrics artifact. results: folder that outlives the run's artifacts;
     branches, comparison and registration are copied there, and what follows a loop is read from there. store: folder of
-    shards that outlives the run. shown: files of the stage's folder that kfp's pages show, and where kfp wants them.
+    shards that outlives the run. Both may hold {run}, the run's own id. shown: files of the stage's folder that kfp's
+    pages show, and where kfp wants them.
     """
+    results, store = of_this_run(results), of_this_run(store)
     # A retried step finds what the killed one left in the same folder.
     shutil.rmtree(out, ignore_errors=True)
     given = {name: Path(folder) for name, folder in folders.items()}
@@ -69,6 +72,7 @@ def prepare_shard(*, told: str, videos: str, group: str, store: str, metrics: An
     whole corpus before them, and the sentence to say.
     """
     stages: dict[str, dict[str, Any]] = json.loads(told)
+    store = of_this_run(store)
     start = time.monotonic()
     event("step", name="prepare_shards", state="running", part=True)
     made = 0.0
@@ -89,6 +93,16 @@ def prepare_shard(*, told: str, videos: str, group: str, store: str, metrics: An
     metrics.log_metric("shards_made", made)
     # The local cache takes a step without a file of each artifact for one that never ran.
     write_json(Path(metrics.path), {"shards_made": made})
+
+
+def of_this_run(folder: str) -> str:
+    """A folder's name with {run} replaced by KFP_RUN_ID: every run of a schedule has a folder of its own."""
+    if "{run}" not in folder:
+        return folder
+    run = os.environ.get("KFP_RUN_ID", "")
+    if not run:
+        raise SettingsError(f"{folder}: KFP_RUN_ID is not set, so that nobody knows the run. Give a plain folder.")
+    return folder.replace("{run}", run)
 
 
 def publish(folder: Path, to: Path) -> None:

@@ -65,7 +65,9 @@ def pod_arguments(cluster: ClusterSettings) -> dict[str, Any]:
     plain = cluster.plain()
     roles = {f"{role}_{what}": plain[role][what] for role in ("data", "train", "tools") for what in ("cpu", "memory")}
     single = ("volume", "accelerator", "gpus", "nodes", "tolerations", "node_selector")
-    return {**roles, **{name: plain[name] for name in single}}
+    # What only watches a TrainJob holds no accelerator meanwhile.
+    watching = 0 if cluster.nodes > 1 else cluster.gpus
+    return {**roles, **{name: plain[name] for name in single}, "train_gpus": watching}
 
 
 def on_volume(stage: str, told: Mapping[str, Any]) -> dict[str, Any]:
