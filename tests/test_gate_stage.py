@@ -17,7 +17,8 @@ from reenact.review.history import history
 from reenact.review.settings import GateSettings
 from reenact.review.verdict import read_verdict
 from reenact.stages.evaluate import EvaluateSettings, PairSettings
-from reenact.stages.gate import gate, reduced
+from reenact.stages.exam import reduced
+from reenact.stages.gate import gate
 from reenact.systems import store
 from reenact.tracking.registry import RegistrySettings
 from registered_versions import add_version, aliases, tags, weights_folder

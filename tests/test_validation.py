@@ -19,6 +19,7 @@ from reenact.corpus.splits import assign_splits, read_parts
 from reenact.corpus.tables import read_table, write_table
 from reenact.errors import BadInput, ValidationFailed
 from reenact.evaluation.data_facts import data_facts
+from reenact.evaluation.profile import PROFILE, read_profile
 from reenact.faces.actions import ACTION_UNITS
 from reenact.stages.validate_data import ValidateDataSettings, validate_data
 
@@ -86,6 +87,9 @@ def test_good_data_passes_every_check_and_is_split(tmp_path):
     page = (arguments["out"] / "validation.html").read_text()
     assert "no critical check failed" in page
     assert "http" not in page
+    profile = read_profile(arguments["out"] / PROFILE)
+    assert (profile.stored, profile.frames, profile.clips, len(profile.people)) == (16 * COUNT, 16 * COUNT, 16, 16)
+    assert set(profile.counts) == {"found", *ACTION_UNITS, "pitch", "yaw", "roll", "fit_error"}
 
 
 def damage_actions(fake):

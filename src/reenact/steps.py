@@ -31,7 +31,7 @@ _NETWORKS = (*_FACES, "nn", "losses")
 _FEATURES = tuple(f"backbones/{name}.py" for name in ("features", "guide", "reader", "settings", "vgg", "weights"))
 _PICTURES = ("label_review", "overlay", "page", "sparklines", "thumbnails", "validation")
 # What the pages of checks and labels are made by.
-_PAGE = ("evaluation/data_facts.py", *(f"reports/{name}.py" for name in _PICTURES))
+_PAGE = ("evaluation/data_facts.py", "evaluation/profile.py", *(f"reports/{name}.py" for name in _PICTURES))
 _SCORING = (*_NETWORKS, "backbones", "alarms", "labelling", "rendering", "systems", "evaluation", "training/device.py")
 
 
@@ -95,7 +95,7 @@ STEPS: Mapping[str, Step] = MappingProxyType(
         "gate": Step(
             inputs=("registered", "videos", "frames", "landmarks", "actions", "segments", "validated", "guide"),
             blocks=("evaluate", "tracking", "registry", "runtime"),
-            code=(*_SCORING, "reports", "review", "stages/evaluate.py", "tracking"),
+            code=(*_SCORING, "reports", "review", "stages/evaluate.py", "stages/exam.py", "tracking"),
         ),
     }
 )

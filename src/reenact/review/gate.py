@@ -132,8 +132,8 @@ def _improvement(metrics: Sequence[Rule], settings: GateSettings) -> Rule:
 def _faces(challenger: Entry, champion: Entry | None, settings: GateSettings) -> Iterator[Rule]:
     """Of the protocols that the metrics are asked on."""
     for protocol in dict.fromkeys(rule.protocol for rule in settings.metrics.values()):
-        ours = _shown(challenger, protocol)
-        theirs = _shown(champion, protocol) if champion else None
+        ours = faces_shown(challenger, protocol)
+        theirs = faces_shown(champion, protocol) if champion else None
         least = max(settings.judged, theirs - settings.lost) if theirs is not None else settings.judged
         beside = "" if theirs is None else f" (champion {theirs:.1%})"
         said = "no test pairs" if ours is None else f"{ours:.1%} of the pictures show a face{beside}"
@@ -144,7 +144,7 @@ def _faces(challenger: Entry, champion: Entry | None, settings: GateSettings) ->
         )  # fmt: skip
 
 
-def _shown(entry: Entry, protocol: str) -> float | None:
+def faces_shown(entry: Entry, protocol: str) -> float | None:
     """Share of the test pairs whose picture was drawn and shows a face; None where there are no pairs."""
     lines = own_lines(entry, protocol)
     shown = lines["drawn"].astype(bool) & lines["face_found"].astype(bool)
@@ -153,8 +153,8 @@ def _shown(entry: Entry, protocol: str) -> float | None:
 
 def _alarms(challenger: Entry, champion: Entry | None, settings: GateSettings) -> Iterator[Rule]:
     """A rule per verdict of each alarm; one that was never asked has not been passed."""
-    theirs = {_place(one): one.value for one in _asked(champion)} if champion else {}
-    ours = _asked(challenger)
+    theirs = {_place(one): one.value for one in alarms_asked(champion)} if champion else {}
+    ours = alarms_asked(challenger)
     for name in settings.alarms:
         found = [one for one in ours if one.name == name]
         wanted = f"{name.replace('_', ' ')} is no alarm"
@@ -170,7 +170,7 @@ def _alarms(challenger: Entry, champion: Entry | None, settings: GateSettings) -
             yield Rule(name=name, kind="alarm", metric=name, ok=False, wanted=wanted, sentence=said)
 
 
-def _asked(entry: Entry) -> list[AlarmVerdict]:
+def alarms_asked(entry: Entry) -> list[AlarmVerdict]:
     """What the evaluation's own alarms say of test pairs; those of the training look at other ones."""
     return [AlarmVerdict(**one) for one in entry.record.get("alarms") or () if one.get("split") == SPLIT]
 

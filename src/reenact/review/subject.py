@@ -88,20 +88,24 @@ def read_side(
 
 def read_status(client: "MlflowClient", run_id: str) -> dict[str, Any]:
     """`status.json` that a training left with its run; {} where run or file is gone."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = fetch_left(client, run_id, _STATUS, Path(folder))
+        return record(path) if path else {}
+
+
+def fetch_left(client: "MlflowClient", run_id: str, place: str, into: Path) -> Path | None:
+    """A file that was left with a run as an artifact, fetched; None where run or file is gone, or no run is named."""
     from mlflow.exceptions import MlflowException
 
     if not run_id:
-        return {}
+        return None
     try:
-        listed = {item.path for item in client.list_artifacts(run_id, "train")}
+        listed = {item.path for item in client.list_artifacts(run_id, place.rpartition("/")[0] or None)}
     except MlflowException as error:
         if error.error_code == "RESOURCE_DOES_NOT_EXIST":
-            return {}
+            return None
         raise  # MLflow is away: that is no record that is lost
-    if _STATUS not in listed:
-        return {}
-    with tempfile.TemporaryDirectory() as folder:
-        return record(Path(client.download_artifacts(run_id, _STATUS, folder)))
+    return Path(client.download_artifacts(run_id, place, str(into))) if place in listed else None
 
 
 def _branch(name: str) -> Branch | None:

@@ -122,7 +122,7 @@ class Exam:
     seed: int  # of the list of pairs
     judges: "Judges"
     validated: Path
-    guide: Path
+    guide: Path | None = None  # is asked for where something is fine-tuned
     videos: Path | None = None
 
 
@@ -219,7 +219,7 @@ def pairs_of(
 def _score(
     corpus: "Corpus",
     pairs: "pd.DataFrame",
-    folders: tuple[Path, Path],  # the model's, the guide's
+    folders: tuple[Path, Path | None],  # the model's, the guide's
     branch: Branch,
     settings: EvaluateSettings,
     runtime: Runtime,
@@ -247,6 +247,8 @@ def _score(
     model, guide = folders
     system, facts = load_system(model, device=device)
     if settings.finetune and can_finetune(system):
+        if guide is None:
+            raise SettingsError("evaluate.finetune: fine-tuning needs the guide, and none is given here.")
         system.features = features_again(guide, facts["features"], settings.networks)
     pictures = Pictures(corpus, size=int(facts["size"]), redrawn=redrawn)
     timed: Any = Timed(system)

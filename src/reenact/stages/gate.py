@@ -1,7 +1,6 @@
 """Hold the registered challenger against the champion on the same pairs; leave verdict and page for whoever decides."""
 
 import shutil
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -53,6 +52,7 @@ def gate(
     from reenact.review.page import write_page
     from reenact.review.verdict import write_verdict
     from reenact.review.verdict_table import verdict_table
+    from reenact.stages.exam import exam_of_test_pairs, reduced
     from reenact.tracking.connect import connect
     from reenact.tracking.errors import mlflow_errors
 
@@ -61,8 +61,9 @@ def gate(
         client, _ = connect(tracking)
         challenger, champion, reigns = contest(client, Path(registered))
     evaluate = reduced(evaluate)
-    exam = _exam(frames=frames, landmarks=landmarks, actions=actions, segments=segments, validated=validated,
-                 guide=guide, videos=videos, settings=evaluate, runtime=runtime)  # fmt: skip
+    exam = exam_of_test_pairs(frames=frames, landmarks=landmarks, actions=actions, segments=segments,
+                              validated=validated, guide=guide, videos=videos, settings=evaluate,
+                              runtime=runtime)  # fmt: skip
     (out / "stage.json").unlink(missing_ok=True)
     with mlflow_errors():
         review, verdict = _judged(
@@ -87,43 +88,6 @@ def gate(
     return StageResult(stage="gate", counts=counts, notes=(verdict.sentence(), *([said] if reigns else [])))
 
 
-def reduced(settings: EvaluateSettings) -> EvaluateSettings:
-    """Without what no rule looks at: further rows, sweeps and backgrounds."""
-    from reenact.evaluation.editing_settings import BackgroundSettings, SweepSettings
-
-    nothing = {"shot_curve": (), "retarget": (), "finetune": ()}
-    return settings.model_copy(update={**nothing, "sweeps": SweepSettings(), "backgrounds": BackgroundSettings()})
-
-
-def _exam(
-    *,
-    frames: Path,
-    landmarks: Path,
-    actions: Path,
-    segments: Path | None,
-    validated: Path,
-    guide: Path,
-    videos: Path | None,
-    settings: EvaluateSettings,
-    runtime: Runtime,
-) -> Exam:
-    """The test pairs: those for choosing have chosen, and say nothing new."""
-    from reenact.corpus.corpus import Corpus
-    from reenact.errors import BadInput
-    from reenact.stages.evaluate import judges_of, pairs_of
-
-    corpus = Corpus(frames, landmarks=landmarks, actions=actions, segments=segments, validated=validated)
-    pairs, seed = pairs_of(corpus, validated, settings, videos=videos)
-    pairs = pairs[pairs["split"] == "test"].reset_index(drop=True)
-    if pairs.empty:
-        raise BadInput(
-            f"{validated / 'split.parquet'}: no test pairs, so no gate can say anything. Raise "
-            "validate_data.split.test, or the counts below evaluate.test."
-        )
-    judges = judges_of(settings, runtime)
-    return Exam(corpus=corpus, pairs=pairs, seed=seed, judges=judges, validated=validated, guide=guide, videos=videos)
-
-
 def _judged(
     client: "MlflowClient",
     challenger: "Known",
@@ -142,16 +106,17 @@ def _judged(
     from reenact.review.gate import cannot_compare
     from reenact.review.gate import gate as decide
     from reenact.review.subject import Review
+    from reenact.stages.exam import score_version
 
     how: dict[str, Any] = {"exam": exam, "evaluate": evaluate, "runtime": runtime}
     sure: dict[str, int] = {"repeats": evaluate.bootstrap, "seed": evaluate.seed}
-    ours = _side(client, challenger, "challenger", out, **how)
+    ours = score_version(client, challenger, "challenger", out, **how)
     theirs: Side | None = None
     lost = ""
     shutil.rmtree(out / "champion", ignore_errors=True)  # of an earlier gate
     if champion:
         try:
-            theirs = _side(client, champion, "champion", out, **how)
+            theirs = score_version(client, champion, "champion", out, **how)
         except (BadInput, NewerFormat, SettingsError) as error:
             lost = f"version {champion.version} can't be scored any more ({error})"
     exam.judges.cache.save()
@@ -160,36 +125,6 @@ def _judged(
         named = f"champion (version {champion.version})"
         verdict = replace(verdict, champion=named, rules=(*verdict.rules, cannot_compare(lost)))
     return Review(model=challenger.model, challenger=ours, champion=theirs, verdict=verdict, **sure), verdict
-
-
-def _side(
-    client: "MlflowClient",
-    version: "Known",
-    role: str,
-    out: Path,
-    *,
-    exam: Exam,
-    evaluate: EvaluateSettings,
-    runtime: Runtime,
-) -> "Side":
-    """Score a registered version into `out`/ROLE, with the weights that the registry has of it."""
-    from reenact.errors import BadInput
-    from reenact.review.integrity import fetch_weights
-    from reenact.review.subject import read_side, read_status
-    from reenact.stages.evaluate import write_scores
-    from reenact.systems.branch import Branch
-
-    if not version.branch:
-        raise BadInput(f"{version.model} version {version.version}: not registered by `reenact register` (no branch).")
-    branch, status = Branch.parse(version.branch), read_status(client, version.run_id)
-    folder = out / role
-    with tempfile.TemporaryDirectory() as name:
-        model = fetch_weights(client, version, Path(name))
-        write_scores(folder, model=model, branch=branch, exam=exam, settings=evaluate, runtime=runtime,
-                     alarms=status.get("alarms", []))  # fmt: skip
-    return read_side(
-        folder, role=role, version=version.version, tags=version.tags, run_id=version.run_id, status=status
-    )
 
 
 def _facts(version: "Known") -> Mapping[str, str]:
@@ -204,7 +139,8 @@ def _deliver(client: "MlflowClient", out: Path, review: "Review", verdict: "Verd
 
     model, version = review.model, review.challenger.version
     clear_marks(client, model, version)
-    attach(client, review, out / PAGE, files=[out / VERDICT, out / TABLE])
+    figures = out / "challenger" / "metrics.json"  # what later scores of this version are held against
+    attach(client, review, out / PAGE, files=[out / VERDICT, out / TABLE, figures])
     mark(client, model, version, verdict, file=out / VERDICT, champion=against)
 
 

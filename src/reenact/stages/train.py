@@ -136,7 +136,8 @@ def train(
                 "lineage": {**asdict(lineage), "mlflow_run_id": tracker.run_id},
             }
             _write(out, status, state, training, settings)
-            _report(tracker, status, out)
+            # The profile is what a refresh holds later data against; an older corpus has none.
+            _report(tracker, status, out, beside=(validated / "profile.json",))
     counts = {"samples": float(samples_at(state.batches, state.step)), "seconds": state.seconds}
     return StageResult(stage="train", counts=counts, notes=(reason,) if reason else notes)
 
@@ -311,9 +312,9 @@ def _write(
     write_stage(out, kind="model", branch=status["branch"], status=status["status"], key=status["key"])
 
 
-def _report(tracker: Any, status: Mapping[str, Any], out: Path) -> None:
+def _report(tracker: Any, status: Mapping[str, Any], out: Path, *, beside: Sequence[Path] = ()) -> None:
     alarms = {f"alarm.{each['name']}": each["verdict"] for each in status["alarms"]}
     tracker.tags({"status": status["status"], "reason": status["reason"], "key": status["key"], **alarms})
-    for name in ("status.json", "samples.png", "history.parquet"):
-        if (out / name).exists():
-            tracker.artifact(out / name, "train")
+    for path in (*(out / name for name in ("status.json", "samples.png", "history.parquet")), *beside):
+        if path.exists():
+            tracker.artifact(path, "train")

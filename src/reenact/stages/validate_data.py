@@ -94,7 +94,7 @@ def validate_data(
     settings: ValidateDataSettings,
     segments: Path | None = None,
 ) -> StageResult:
-    """Write checks, label quality, rights, two pages to look at and, if nothing critical failed, `split.parquet`.
+    """Write checks, label quality, rights, two pages and, if nothing critical failed, split and profile.
 
     Of `videos` the table of clips and the truth beside rendered ones are read. Raises BadInput where `frames` was made
     of other videos, and ValidationFailed after the checks are written and what failed is printed.
@@ -109,6 +109,7 @@ def validate_data(
     from reenact.corpus.stills import still_notes
     from reenact.corpus.tables import read_table, write_table
     from reenact.evaluation.data_facts import QUALITY, quality_records
+    from reenact.evaluation.profile import PROFILE, make_profile
     from reenact.labelling.label_quality import label_quality
     from reenact.labelling.shard_work import keep_only
     from reenact.reports.label_review import worst_clips, write_review
@@ -156,6 +157,9 @@ def validate_data(
             f"({worst['detail'] or worst['observed']}). All of them: {out / 'checks.parquet'} and validation.html."
         )
     write_table(out / "split.parquet", split, kind="split")
+    people = dict(zip(split["clip"].astype(str), split["person"].astype(str), strict=True))
+    profile = make_profile(frame_tables(frames, landmarks, actions, shards), people, limits=settings.keep)
+    write_json(out / PROFILE, profile.plain())
     keep_only(out, usable)
     by = ", ".join(sorted(set(split["by"])))
     write_stage(out, kind="validated", split_by=by, warnings=len(failed))
