@@ -1,10 +1,15 @@
 """What MLflow refuses, or can't do because it is away, said to people."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from reenact.errors import StorageError
+
+_AWAY = re.compile(
+    r"host='(?P<host>[^']+)', port=(?P<port>\d+)\): Max retries exceeded .*(NewConnection|ConnectTimeout|Resolution)"
+)
 
 
 @contextmanager
@@ -23,7 +28,9 @@ def mlflow_errors(about: str = "") -> Iterator[None]:
 
 
 def first_line(error: BaseException) -> str:
-    """What an error says first; MLflow's go on for pages."""
+    """What an error says first; MLflow's go on for pages, and bury a server that is away below requests and retries."""
+    if away := _AWAY.search(str(error)):
+        return f"no answer from {away['host']}:{away['port']}"
     return (str(error).splitlines() or [type(error).__name__])[0][:300].rstrip(".")
 
 

@@ -16,6 +16,7 @@ from reenact.atomic import write_text
 from reenact.errors import ReenactError
 from reenact.progress import say
 from reenact.tracking.connect import TrackingSettings, connect
+from reenact.tracking.errors import first_line
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -92,8 +93,8 @@ class Tracker:
             raise
         except Exception as error:  # whatever it is, it must not end hours of training
             if not self._trouble:
-                say(f"MLflow can't be reached ({_first_line(error)}); work goes on, what is logged is kept.")
-            self._trouble = _first_line(error)
+                say(f"MLflow can't be reached ({first_line(error)}); work goes on, what is logged is kept.")
+            self._trouble = first_line(error)
             self._next_call = time.monotonic() + _SECONDS_AFTER_FAILURE
             return False
         if self._trouble:
@@ -258,8 +259,3 @@ def _read_points(path: Path) -> list[Point]:
             name, value, moment, step = json.loads(line)
             points.append((str(name), float(math.nan if value is None else value), int(moment), int(step)))
     return points
-
-
-def _first_line(error: Exception) -> str:
-    lines = str(error).splitlines() or [type(error).__name__]
-    return lines[0][:200]
