@@ -14,7 +14,7 @@ from typing import Any
 
 from pipelines.container_engine import container_engine
 from reenact.errors import ReenactError, StorageError
-from reenact.hashing import hash_json
+from reenact.hashing import hash_code, hash_json
 from reenact.progress import event
 from reenact.review.workers import may_be_at_work, this_worker
 
@@ -41,6 +41,8 @@ def container_runner(told: Mapping[str, Any], *, images: set[str]) -> Iterator[t
             remove_left_over(client)
             found = {name: find_image(client, told["images"].get(name, name)) for name in sorted(images)}
             given = _run_arguments(told, client)
+            for name, image in found.items():
+                _same_code(client, image, name, given)
         ending = stack.enter_context(_removed_in_the_end(client, given["labels"][OWNER]))
         before = docker_task_handler.run_docker_container
         stack.callback(setattr, docker_task_handler, "run_docker_container", before)
@@ -86,6 +88,19 @@ def find_image(client: Any, name: str) -> str:
         if wanted & set(image.tags):
             return str(image.id)
     raise StorageError(f"containers: the image {name} is not on this machine. `make images` builds it.")
+
+
+def _same_code(client: Any, image: str, name: str, given: Mapping[str, Any]) -> None:
+    """Raise StorageError where an image holds other code than this process: its results would pass for this code's."""
+    from docker.errors import DockerException
+
+    command = ["python3", "-c", "from reenact.hashing import hash_code; print(hash_code('.'))"]
+    try:
+        code = client.containers.run(image=image, command=command, remove=True, **given).decode().strip()
+    except DockerException as error:
+        raise StorageError(f"containers: the image {name} does not run here ({error}).") from None
+    if code != hash_code("."):
+        raise StorageError(f"containers: the image {name} holds other code than this folder. `make images` renews it.")
 
 
 def remove_left_over(client: Any) -> None:

@@ -8,22 +8,24 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from reenact.atomic import write_json
+from reenact.atomic import write_json, write_text
 from reenact.cli.options import PARAMS, Overrides, ParamsFile, Profile, load
 from reenact.cli.person import name_trainer
 from reenact.cli.watch import Watch
-from reenact.cluster.arguments import pipeline_arguments
+from reenact.cluster.arguments import pipeline_arguments, stages_of
+from reenact.cluster.container_run import container_run
 from reenact.errors import ReenactError, SettingsError, StorageError
 from reenact.params import Params
 from reenact.steps import STEPS
 
 RUNS = Path("runs")
+_TO_END = 20.0  # s for a pipeline to remove its containers
 
 
 class RunFailed(ReenactError):
@@ -68,15 +70,24 @@ def demo(overrides: Overrides = None) -> None:
     run(profile="demo", overrides=overrides, name=time.strftime("demo-%Y%m%d-%H%M%S"))
 
 
-def run_pipeline(params: Params, folder: Path) -> None:
-    """Run it in a child process, show its progress, say where everything is. Raises RunFailed."""
+def run_pipeline(params: Params, folder: Path, *, pipeline: str = "training", containers: bool = False) -> None:
+    """Run it in a child process, show its progress, say where everything is.
+
+    containers: every step in a container of its own, else in a process. Raises RunFailed.
+    """
     folder = folder.resolve()
     if folder.exists():
         raise SettingsError(f"{folder}: this run exists already; choose another --name.")
     _project()  # says so where there is none, before a folder is made that the next call would stumble over
-    write_json(folder / "arguments.json", _arguments(params, folder))
+    # Shards lie beside the runs: a later run takes those that an earlier one has made.
+    store = str(folder.parent / ".shards")
+    given = pipeline_arguments(params, pipeline=pipeline, results=str(folder), store=store, pods=False)
+    write_json(folder / "arguments.json", given)
     write_json(folder / "settings.json", params.plain())
-    names = [name for stage in STEPS for name in _step_names(stage, params)]
+    write_text(folder / "pipeline.txt", f"{pipeline}\n")
+    if containers:
+        write_json(folder / "runner.json", container_run(params, folder=folder))
+    names = [name for stage in stages_of(pipeline) for name in _step_names(stage, params)]
     names.insert(names.index("extract_frames"), "prepare_shards")
     watch = Watch(names, folder / "events.jsonl")
     start = time.monotonic()
@@ -85,11 +96,6 @@ def run_pipeline(params: Params, folder: Path) -> None:
     _where(folder, params)
     if code:
         raise RunFailed(f"{watch.failure() or 'a step of the pipeline died'} (log: {folder / 'log.txt'})", watch.code())
-
-
-def _arguments(params: Params, folder: Path) -> dict[str, Any]:
-    # Shards lie beside the runs: a later run takes those that an earlier one has made.
-    return pipeline_arguments(params, results=str(folder), store=str(folder.parent / ".shards"), pods=False)
 
 
 def _child(folder: Path, watch: Watch) -> int:
@@ -110,11 +116,21 @@ def _child(folder: Path, watch: Watch) -> int:
             with _ended_by_sigterm():
                 watch.follow(child)
         finally:
-            if child.poll() is None:
-                os.killpg(child.pid, signal.SIGKILL)
-            child.wait()
+            _end(child)
             shutil.rmtree(scratch, ignore_errors=True)
     return child.returncode
+
+
+def _end(child: "subprocess.Popen[bytes]") -> None:
+    """End the pipeline if it still runs: asked first, since only it knows its containers, no children of ours."""
+    if child.poll() is not None:
+        return
+    child.terminate()
+    with suppress(subprocess.TimeoutExpired):
+        child.wait(_TO_END)
+    with suppress(ProcessLookupError):  # nobody of the group is left
+        os.killpg(child.pid, signal.SIGKILL)
+    child.wait()
 
 
 @contextmanager

@@ -5,20 +5,19 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from reenact.cluster.settings import Images, cluster_settings
 from reenact.params import Params
 
-FILE = "runner.json"
 
-
-def container_run(params: Params, *, folder: Path, images: Mapping[str, str] | None = None) -> dict[str, Any]:
+def container_run(params: Params, *, folder: Path) -> dict[str, Any]:
     """Mounts, folders that containers write to, and devices of the run in `folder`, an absolute path.
 
-    images: name of a compiled pipeline -> the image to take in its place. The working folder is mounted where it is and
-    is every step's working folder too, so a relative path means the same inside; absolute paths of the settings that
-    lie elsewhere are mounted as well, to be read.
+    `images` says which image to take for each that the pipeline names. The working folder is mounted where it is and is
+    every step's working folder too, so a relative path means the same inside; absolute paths of the settings that lie
+    elsewhere are mounted as well, to be read.
     """
     project = Path.cwd()
-    plain = params.plain()
+    plain, chosen = params.plain(), cluster_settings(params).images.plain()
     writable = [folder, folder.parent / ".shards", *_written(plain, project)]
     mounts = {project: False}
     for path in writable:
@@ -29,11 +28,11 @@ def container_run(params: Params, *, folder: Path, images: Mapping[str, str] | N
             mounts[path] = True
     return {
         "runner": "containers",
-        "images": dict(images or {}),
+        "images": {name: chosen[role] for role, name in Images().plain().items()},
         "mounts": [{"path": str(path), "read_only": read_only} for path, read_only in mounts.items()],
         "writable": sorted({str(path) for path in writable}),
         "environment": {},
-        "gpus": _gpus(plain),
+        "gpus": _gpus(plain, cluster_settings(params).gpus),
         "shm_size": "2g",
     }
 
@@ -69,7 +68,7 @@ def _within(path: Path, mounts: Mapping[Path, bool]) -> bool:
     return any(path.is_relative_to(mounted) for mounted in mounts)
 
 
-def _gpus(plain: Mapping[str, Any]) -> int:
-    """GPUs to hand to each container: those of the block `cluster`, where this machine has any and may use them."""
+def _gpus(plain: Mapping[str, Any], wanted: int) -> int:
+    """GPUs to hand to each container: as many as are wanted, this machine has, and may be used."""
     here = len(list(Path("/dev").glob("nvidia[0-9]*")))
-    return 0 if plain["runtime"]["device"] == "cpu" else min(here, int(plain.get("cluster", {}).get("gpus", 1)))
+    return 0 if plain["runtime"]["device"] == "cpu" else min(here, wanted)
