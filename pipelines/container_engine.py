@@ -89,11 +89,11 @@ def _podman_service(podman: str) -> Iterator[str]:
 
 
 def _answering(address: str) -> Any:
-    import docker  # type: ignore[import-untyped, unused-ignore]
+    from docker.client import DockerClient
     from docker.errors import DockerException
 
     try:
-        client = docker.DockerClient(base_url=address, version="auto", timeout=60)
+        client = DockerClient(base_url=address, version="auto", timeout=60)
         client.ping()
     except DockerException as error:
         raise StorageError(
