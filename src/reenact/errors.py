@@ -71,3 +71,9 @@ class PipelineFailed(ReenactError):
     """A pipeline's run on a cluster ended without success."""
 
     exit_code = 13
+
+
+class DoctorFound(ReenactError):
+    """`reenact doctor` found something that steps of the pipeline would stumble over."""
+
+    exit_code = 14

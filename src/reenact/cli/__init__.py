@@ -8,6 +8,7 @@ import typer
 from reenact.cli import (
     compare_runs,
     data,
+    doctor,
     edit,
     evaluate,
     judge_reader,
@@ -62,6 +63,7 @@ compare_runs.add_to(app)
 judge_reader.add_to(app)
 study.add_to(app)
 registry.add_to(app)
+doctor.add_to(app)
 
 
 def main() -> None:

@@ -44,8 +44,9 @@ def read_lineage(
     starts one (`reenact run` and `reenact repro` take git's user.name).
     """
     env = os.environ if environment is None else environment
-    commit = env.get("REENACT_GIT_COMMIT", "")
-    changes = ""
+    told = env.get("REENACT_GIT_COMMIT", "")
+    commit = told.removesuffix("-dirty")  # what an image says that was built from a work tree with changes
+    changes = told[len(commit) :]
     if not commit:
         commit = _git(code, "rev-parse", "HEAD")
         changes = _git(code, "status", "--porcelain", "--untracked-files=no") if commit else ""
