@@ -55,10 +55,14 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
 
 
 class Wire:
-    """Passes connections on to `port` and counts the bytes of answers; `hold_at` lets no more than so many through."""
+    """Passes connections on to `port` and counts the bytes of answers; `hold_at` lets no more than so many through.
+
+    The connection over which byte `cut_at` of the answers, or `cut_sent_at` of what is sent, comes is cut, once.
+    """
 
     def __init__(self, port: int) -> None:
         self.target, self.passed, self.hold_at, self.cut_at = port, 0, 1 << 60, 1 << 60
+        self.sent, self.cut_sent_at = 0, 1 << 60
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
@@ -82,6 +86,11 @@ class Wire:
                         time.sleep(0.01)
                     if self.passed > self.cut_at:
                         self.cut_at = 1 << 60
+                        break
+                else:
+                    self.sent += len(data)
+                    if self.sent > self.cut_sent_at:
+                        self.cut_sent_at = 1 << 60
                         break
                 sink.sendall(data)
         except OSError:

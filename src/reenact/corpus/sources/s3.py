@@ -38,7 +38,9 @@ class _Changed(Exception):
 
 
 class Bucket:
-    """A prefix of a bucket as a source."""
+    """A prefix of a bucket as a source; `setting` is the one that names it."""
+
+    setting = "fetch_data.videos"
 
     def __init__(self, uri: str, settings: S3Settings) -> None:
         split = urlsplit(uri)
@@ -123,8 +125,8 @@ class Bucket:
                     raise
                 why = str(error)
             except Exception as error:
-                if not _passing(error):
-                    raise _sentence(self, error, item.name) from None
+                if not passing(error):
+                    raise sentence(self, error, item.name) from None
                 why = str(error)
         why = redacted(" ".join(why.split()))
         raise StorageError(
@@ -187,7 +189,7 @@ class Bucket:
         try:
             return call()
         except (BotoCoreError, ClientError) as error:
-            raise _sentence(self, error) from None
+            raise sentence(self, error) from None
 
 
 def of_parts(path: Path, size: int) -> str:
@@ -236,7 +238,7 @@ def below_a_file(name: str, found: dict[str, Item]) -> bool:
     return any("/".join(parts[:end]) in found for end in range(1, len(parts)))
 
 
-def _passing(error: Exception) -> bool:
+def passing(error: Exception) -> bool:
     """Whether another try may help: the connection or the server failed, not the request."""
     from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, ParamValidationError
     from urllib3.exceptions import HTTPError
@@ -249,7 +251,7 @@ def _passing(error: Exception) -> bool:
     return isinstance(error, BotoCoreError | HTTPError)
 
 
-def _sentence(bucket: Bucket, error: Exception, name: str = "") -> Exception:
+def sentence(bucket: Bucket, error: Exception, name: str = "") -> Exception:
     """What a person can do about an answer of the store."""
     from botocore.exceptions import (
         ClientError,
@@ -273,7 +275,7 @@ def _sentence(bucket: Bucket, error: Exception, name: str = "") -> Exception:
     what = f"object {shown(name)}: " if name else ""
     if code in ("NoSuchBucket", "404"):
         return StorageError(
-            f'{where}: {what}there is no bucket "{bucket.bucket}" at {endpoint}. Check fetch_data.videos and the '
+            f'{where}: {what}there is no bucket "{bucket.bucket}" at {endpoint}. Check {bucket.setting} and the '
             "endpoint (fetch_data.s3.endpoint, AWS_ENDPOINT_URL)."
         )
     if code in ("InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "ExpiredToken"):
