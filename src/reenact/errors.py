@@ -66,6 +66,10 @@ class ApiRefused(ReenactError):
 
     exit_code = 12
 
+    def __init__(self, message: str, *, status: int = 0) -> None:
+        super().__init__(message)
+        self.status = status  # HTTP's, 0 where the answer was no answer of the API
+
 
 class PipelineFailed(ReenactError):
     """A pipeline's run on a cluster ended without success."""

@@ -125,15 +125,18 @@ def code_hash(stage: str) -> str:
     return hash_code(*STEPS[stage].code, f"stages/{stage}.py")
 
 
-def arguments(params: Params, stage: str) -> dict[str, Any]:
-    """All a stage is told beside its folders, as plain JSON types; equal arguments and inputs give equal outputs."""
+def arguments(params: Params, stage: str, *, contents: bool = True) -> dict[str, Any]:
+    """All a stage is told beside its folders, as plain JSON types; equal arguments and inputs give equal outputs.
+
+    contents: also what lies in the source of the videos now; not for runs to come, which read what they find then.
+    """
     plain = params.plain()
     told: dict[str, Any] = {"settings": plain[stage], "code": code_hash(stage)}
     told |= {block: plain[block] for block in STEPS[stage].blocks}
     if stage == "render_clips":
         # Nobody looks at drawn clips where people bring their own videos.
         told["settings"] |= {"identities": 0} if own_videos(plain) else {}
-    if stage == "fetch_data" and own_videos(plain):
+    if stage == "fetch_data" and contents and own_videos(plain):
         told["contents"] = _contents(plain["fetch_data"])
     if stage == "label_segments":
         told |= _segments_told(params, plain[stage])

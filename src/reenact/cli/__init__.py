@@ -15,6 +15,7 @@ from reenact.cli import (
     labels,
     pairs,
     pipeline,
+    pipelines,
     registry,
     repro,
     show,
@@ -55,6 +56,7 @@ data.add_to(app)
 stages.add_to(app)
 evaluate.add_to(app)
 pipeline.add_to(app)
+pipelines.add_to(app)
 repro.add_to(app)
 labels.add_to(app)
 pairs.add_to(app)

@@ -14,6 +14,7 @@ from reenact.steps import STEPS, arguments
 WORK = "/reenact"  # where pods have the volume that they share
 RESULTS = f"{WORK}/runs/{{run}}"  # {run}: each run, also of a schedule, puts its own id there
 STORE = f"{WORK}/shards"
+MLFLOW = "http://mlflow:5000"  # the service beside the pods (k8s/base)
 
 # Folders of ours beside the stages' own, by block and key: in a pod they have to lie on the volume.
 _KEPT: Mapping[str, tuple[str, ...]] = MappingProxyType(
@@ -29,17 +30,24 @@ PIPELINES: Mapping[str, tuple[str, ...]] = MappingProxyType(
 
 
 def pipeline_arguments(
-    params: Params, *, pipeline: str = "training", results: str = RESULTS, store: str = STORE, pods: bool = True
+    params: Params,
+    *,
+    pipeline: str = "training",
+    results: str = RESULTS,
+    store: str = STORE,
+    pods: bool = True,
+    contents: bool = True,
 ) -> dict[str, Any]:
     """Exactly the input parameters of a pipeline: what each stage is told, as JSON text, and how pods are asked for.
 
     results: folder that outlives the run's artifacts; store: that of the shards, which outlives the runs. Both may
     hold {run}. pods: our caches and checkpoints are put on the pods' volume; else they stay where the settings
     say, and nothing is asked for: the pipeline's own defaults count, which nobody reads here.
+    contents: tell what lies in the source of the videos now; False for a schedule.
     Raises SettingsError for a pipeline that there is not.
     """
     stages = stages_of(pipeline)
-    told = {stage: arguments(params, stage) for stage in stages}
+    told = {stage: arguments(params, stage, contents=contents) for stage in stages}
     if pods:
         told = {stage: on_volume(stage, each) for stage, each in told.items()}
     sharded = {stage: told[stage] for stage in stages if STEPS[stage].sharded}
@@ -76,6 +84,9 @@ def on_volume(stage: str, told: Mapping[str, Any]) -> dict[str, Any]:
     Done to what is told and not to the settings, whose hash stands for the same experiment here and there.
     """
     changed = json.loads(json.dumps(told))
+    if changed.get("tracking", {}).get("uri", "").startswith("sqlite:"):
+        # A file in a pod is gone with it. The config map's MLFLOW_TRACKING_URI comes first where there is one.
+        changed["tracking"]["uri"] = MLFLOW
     for key, block in changed.items():
         for path in _KEPT.get(stage if key == "settings" else key, ()):
             *outer, last = path.split(".")

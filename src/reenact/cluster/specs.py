@@ -1,0 +1,35 @@
+"""What is put into a compiled pipeline when it is sent: images of the settings, labels of where it comes from."""
+
+import copy
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+# As components/image.py names them, whatever registry and tag stand around.
+_OURS = re.compile(r"(?:^|/)reenact-(?P<role>data|train|tools)(?::[^/@]+)?(?:@[^/]+)?$")
+
+
+def with_images(spec: Mapping[str, Any], images: Mapping[str, str]) -> dict[str, Any]:
+    """A compiled pipeline (its first YAML document) with other images; images: by role, data, train and tools.
+
+    What is not given stays as it was compiled, and so do images that are not ours.
+    """
+    changed: dict[str, Any] = copy.deepcopy(dict(spec))
+    for executor in changed.get("deploymentSpec", {}).get("executors", {}).values():
+        container = executor.get("container", {})
+        if ours := _OURS.search(container.get("image", "")):
+            container["image"] = images.get(ours["role"]) or container["image"]
+    return changed
+
+
+def with_labels(platforms: Mapping[str, Any], labels: Mapping[str, str], *, executors: Iterable[str]) -> dict[str, Any]:
+    """What is said of Kubernetes (the second YAML document), with labels on every pod beside those compiled in.
+
+    executors: names of all of the first document, since one without a word on Kubernetes is missing in the second.
+    """
+    changed: dict[str, Any] = copy.deepcopy(dict(platforms))
+    place = changed.setdefault("platforms", {}).setdefault("kubernetes", {}).setdefault("deploymentSpec", {})
+    said = place.setdefault("executors", {})
+    for name in executors:
+        said.setdefault(name, {}).setdefault("podMetadata", {}).setdefault("labels", {}).update(labels)
+    return changed
