@@ -132,10 +132,11 @@ def local_mounts(engine: str, settings: Mapping[str, str]) -> list[str]:
 def stage_context(context: Path, wheels: str) -> Path:
     """What the build may see, copied into a folder of its own: nothing else of a work tree can get into an image."""
     context.mkdir()
-    for name in ("pyproject.toml", "constraints.txt", "README.md"):
+    for name in ("pyproject.toml", "constraints.txt", "README.md", "params.yaml"):
         shutil.copy(ROOT / name, context / name)
     kept_out = shutil.ignore_patterns("__pycache__", "*.egg-info", "*.pyc")
     shutil.copytree(ROOT / "src", context / "src", ignore=kept_out)
+    shutil.copytree(ROOT / "pipelines/compiled", context / "pipelines/compiled")
     shutil.copytree(ROOT / "docker", context / "docker", ignore=kept_out)
     for wheel in sorted(Path(wheels).glob("*.whl")) if wheels else ():
         shutil.copy(wheel, context / "docker/wheels" / wheel.name)

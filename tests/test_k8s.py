@@ -94,22 +94,26 @@ def test_the_namespace_is_held_to_the_restricted_standard(overlay: str) -> None:
         assert labels[f"pod-security.kubernetes.io/{mode}"] == "restricted"
 
 
+def assert_restricted(what: str, template: dict[str, Any]) -> None:
+    spec = template["spec"]
+    assert spec["securityContext"]["runAsNonRoot"] is True, what
+    assert spec["securityContext"]["runAsUser"] > 0, what
+    assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}, what
+    assert not any(spec.get(key) for key in ("hostNetwork", "hostPID", "hostIPC")), what
+    for volume in spec.get("volumes", []):
+        kinds = {"emptyDir", "persistentVolumeClaim", "projected", "configMap", "secret"}
+        assert set(volume) - {"name"} <= kinds, (what, volume)
+    for container in containers(template):
+        held = container["securityContext"]
+        assert held["allowPrivilegeEscalation"] is False, (what, container["name"])
+        assert held["capabilities"] == {"drop": ["ALL"]}, (what, container["name"])
+        assert "privileged" not in held, (what, container["name"])
+
+
 @each_overlay
 def test_every_pod_keeps_the_restricted_standard(overlay: str) -> None:
     for what, _, template in pod_templates(overlay):
-        spec = template["spec"]
-        assert spec["securityContext"]["runAsNonRoot"] is True, what
-        assert spec["securityContext"]["runAsUser"] > 0, what
-        assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}, what
-        assert not any(spec.get(key) for key in ("hostNetwork", "hostPID", "hostIPC")), what
-        for volume in spec.get("volumes", []):
-            kinds = {"emptyDir", "persistentVolumeClaim", "projected", "configMap", "secret"}
-            assert set(volume) - {"name"} <= kinds, (what, volume)
-        for container in containers(template):
-            held = container["securityContext"]
-            assert held["allowPrivilegeEscalation"] is False, (what, container["name"])
-            assert held["capabilities"] == {"drop": ["ALL"]}, (what, container["name"])
-            assert "privileged" not in held, (what, container["name"])
+        assert_restricted(what, template)
 
 
 @each_overlay
@@ -367,3 +371,41 @@ def test_the_refresh_shows_a_token_that_only_kubeflow_pipelines_takes() -> None:
     assert token["audience"] == "pipelines.kubeflow.org"
     mounts = {one["name"]: one["mountPath"] for one in container["volumeMounts"]}
     assert f"--token-file={mounts['token']}/{token['path']}" in container["args"]
+
+
+def test_the_guide_names_every_overlay_secret_and_setting_that_has_to_be_filled_in() -> None:
+    guide = (ROOT / "docs/kubernetes.md").read_text()
+    for overlay in OVERLAYS:
+        assert f"k8s/overlays/{overlay}" in guide
+    for secret in re.findall(r"create secret generic (\S+)", (ROOT / "k8s/secrets.example").read_text()):
+        assert secret in guide
+    for file in re.findall(r"`(k8s/[^`* ]+)`", guide):
+        assert (ROOT / file).exists(), file
+
+
+def test_the_labels_that_policies_go_by_are_on_every_compiled_step() -> None:
+    labels = [one["labels"] for document in compiled() for one in values_of(document, "podMetadata")]
+    assert labels
+    for one in labels:
+        assert "reenact.dev/pipeline" in one
+
+
+def test_the_volume_is_made_ready_for_the_user_and_at_the_place_of_the_steps() -> None:
+    spec = named("cloud-gpu", "Job", "prepare-volume")["spec"]["template"]["spec"]
+    (container,) = spec["containers"]
+    (mount,) = container["volumeMounts"]
+    for document in compiled():
+        for held in values_of(document, "securityContext"):
+            assert spec["securityContext"]["fsGroup"] == int(held["runAsGroup"]) == int(held["runAsUser"])
+        for mounts in values_of(document, "pvcMount"):
+            assert mount["mountPath"] in {one["mountPath"] for one in mounts}
+    made = [word for word in container["command"] if word.startswith("/")]
+    assert made
+    assert all(word.startswith(f"{mount['mountPath']}/") for word in made)
+
+
+def test_the_pod_to_look_with_keeps_the_standard_too() -> None:
+    kubernetes_validate = pytest.importorskip("kubernetes_validate")
+    look = yaml.safe_load((ROOT / "k8s/look.yaml").read_text())
+    kubernetes_validate.validate(look, KUBERNETES, strict=True)
+    assert_restricted("look", look)
