@@ -8,6 +8,7 @@ import json
 import random
 import resource
 import shutil
+import sys
 from pathlib import Path
 
 import pandas as pd
@@ -201,6 +202,29 @@ def test_a_killed_branch_is_a_missing_row_of_a_red_repro_and_a_sick_one_never_a_
     assert "Running stage 'train@cgan-full-1'" in again.stdout
     assert "Running stage 'train@cgan-no_pixel-1'" not in again.stdout
     assert state_of_rows(project / "out/comparison")["cgan-full-1"] == "trained"
+
+
+@pytest.mark.slow
+def test_an_ablation_compares_the_branches_that_survived_and_registers_nothing(project: Path, run_folder: Path) -> None:
+    overrides = ["fanout.variants=[full, no_pixel]", "fanout.seeds=[4]"]
+    program = f"""
+import sys
+from pathlib import Path
+from reenact.cli.pipeline import RunFailed, run_pipeline
+from reenact.params import parse, read_raw
+try:
+    params = parse(read_raw(Path("params.yaml"), overrides={overrides!r}))
+    run_pipeline(params, Path("runs/ablation"), pipeline="ablation")
+except RunFailed as error:
+    sys.exit(error.exit_code)
+"""
+    done = call(project, sys.executable, "-c", program, REENACT_FAULT="cgan-no_pixel-4:2:exit")
+    assert done.returncode == 8, done.stdout
+    folder = run_folder.parent / "ablation"
+    rows = state_of_rows(folder / "comparison")
+    assert (rows["cgan-full-4"], rows["cgan-no_pixel-4"]) == ("trained", "missing")
+    assert not (folder / "registered").exists()
+    assert not (folder / "gate").exists()
 
 
 @pytest.mark.slow

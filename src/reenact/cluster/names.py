@@ -12,7 +12,7 @@ def k8s_name(text: str, limit: int = 63) -> str:
     The same text always gives the same name; a text that had to be changed or cut carries a hash of itself.
     """
     plain = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
-    return plain if plain == text and len(plain) <= limit else _hashed(plain, text, limit)
+    return plain if plain and plain == text and len(plain) <= limit else _hashed(plain, text, limit)
 
 
 def label_value(text: str, limit: int = 63) -> str:
