@@ -1,17 +1,15 @@
 """`python -m pipelines.compile`: every pipeline to YAML, the same bytes for the same code."""
 
-import copy
 import json
 import tempfile
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
-from components import image
 from kfp import compiler
 
 from pipelines.catalogue import PIPELINES, pipeline_named
+from reenact.cluster.specs import with_labels
 
 COMPILED = Path(__file__).parent / "compiled"
 PIPELINE_LABEL = "reenact.dev/pipeline"
@@ -35,7 +33,7 @@ def compiled(name: str) -> tuple[Document, Document]:
         path = Path(scratch, "compiled.yaml")
         compiler.Compiler().compile(pipeline_named(name), str(path))
         spec, platform = yaml.safe_load_all(path.read_text(encoding="utf-8"))
-    return spec, with_labels(platform, {PIPELINE_LABEL: name})
+    return spec, with_labels(platform, {PIPELINE_LABEL: name}, executors=spec["deploymentSpec"]["executors"])
 
 
 def as_text(spec: Document, platform: Document) -> str:
@@ -47,24 +45,6 @@ def as_text(spec: Document, platform: Document) -> str:
         head.append(f"#   {name}: {kind}" + ("" if default is None else f" [{json.dumps(default, sort_keys=True)}]"))
     body = yaml.safe_dump_all([spec, platform], sort_keys=True, width=100)
     return "\n".join(head) + "\n" + body
-
-
-def with_images(spec: Mapping[str, Any], images: Mapping[str, str]) -> Document:
-    """The specification with other images; images: role (data, train, tools) -> name by tag or digest."""
-    named = {getattr(image, role.upper()): name for role, name in images.items()}
-    changed: Document = copy.deepcopy(dict(spec))
-    for executor in changed["deploymentSpec"]["executors"].values():
-        container = executor["container"]
-        container["image"] = named.get(container["image"], container["image"])
-    return changed
-
-
-def with_labels(platform: Mapping[str, Any], labels: Mapping[str, str]) -> Document:
-    """The second document with further labels on every pod."""
-    changed: Document = copy.deepcopy(dict(platform))
-    for executor in changed["platforms"]["kubernetes"]["deploymentSpec"]["executors"].values():
-        executor.setdefault("podMetadata", {}).setdefault("labels", {}).update(labels)
-    return changed
 
 
 if __name__ == "__main__":

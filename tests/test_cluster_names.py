@@ -1,11 +1,11 @@
-"""Names for Kubernetes, labels of a run, and the folders of each run."""
+"""Names for Kubernetes, and the folders of each run."""
 
 import re
 from pathlib import Path
 
 import pytest
 
-from reenact.cluster.arguments import lineage_labels, pipeline_arguments
+from reenact.cluster.arguments import pipeline_arguments
 from reenact.cluster.names import k8s_name, label_value
 from reenact.component import of_this_run
 from reenact.errors import SettingsError
@@ -50,13 +50,3 @@ def test_each_run_has_a_folder_of_its_own(monkeypatch: pytest.MonkeyPatch) -> No
 def test_a_pipeline_that_there_is_not_names_the_nearest() -> None:
     with pytest.raises(SettingsError, match='"training"'):
         pipeline_arguments(params(), pipeline="trainign")
-
-
-def test_labels_tell_data_code_and_settings_apart() -> None:
-    usual = lineage_labels(params())
-    assert all(label_value(value) == value != "" for value in usual.values())
-    drawn = lineage_labels(params("render_clips.seed=1"))
-    assert {name for name in usual if usual[name] != drawn[name]} == {"reenact.dev/data", "reenact.dev/settings"}
-    trained = lineage_labels(params("train.samples=7"))
-    assert {name for name in usual if usual[name] != trained[name]} == {"reenact.dev/settings"}
-    assert lineage_labels(params("cluster.gpus=4", "cluster.nodes=3")) == usual

@@ -1,7 +1,6 @@
 """What a pipeline is given: its input parameters, made from the settings."""
 
 import json
-import re
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
@@ -9,9 +8,8 @@ from typing import Any
 from reenact.cluster.settings import ClusterSettings, cluster_settings
 from reenact.config import nearest
 from reenact.errors import SettingsError
-from reenact.hashing import hash_json
 from reenact.params import Params
-from reenact.steps import STEPS, arguments, code_hash
+from reenact.steps import STEPS, arguments
 
 WORK = "/reenact"  # where pods have the volume that they share
 RESULTS = f"{WORK}/runs/{{run}}"  # {run}: each run, also of a schedule, puts its own id there
@@ -103,20 +101,3 @@ def _moved(place: str) -> str:
     if not place or "://" in place or place.startswith("/"):
         return place
     return f"{WORK}/{place.removeprefix('out/')}"
-
-
-def lineage_labels(params: Params) -> dict[str, str]:
-    """Labels by which a run's pods are found again: hashes of data, code and settings, shortened.
-
-    The data's is the one in a DVC address where there is one, else that of the videos' names, sizes and times, or of
-    what draws the clips.
-    """
-    fetch = arguments(params, "fetch_data")
-    pinned = re.search(r"[?&]md5=([0-9a-f]+)", str(fetch["settings"]["videos"]))
-    drawn = hash_json([fetch["settings"], arguments(params, "render_clips")["settings"]])
-    code = hash_json([code_hash(stage) for stage in STEPS])
-    return {
-        "reenact.dev/data": pinned[1] if pinned else str(fetch.get("contents", drawn))[:16],
-        "reenact.dev/code": code[:16],
-        "reenact.dev/settings": str(arguments(params, "compare")["params_hash"])[:16],
-    }
