@@ -58,6 +58,13 @@ def test_repro_on_an_address_says_how_dvc_can_watch_it(tmp_path: Path) -> None:
     assert "secret" not in done.stderr
 
 
+def test_settings_are_printed_as_arguments_of_a_pipeline() -> None:
+    given = json.loads(reenact("settings", "--pipeline", "ablation", "-S", "cluster.gpus=2").stdout)
+    assert given["gpus"] == 2
+    assert json.loads(given["train_told"])["checkpoints"]["uri"] == "/reenact/checkpoints"
+    assert "register_told" not in given
+
+
 def test_debug_shows_the_traceback() -> None:
     assert "Traceback" in reenact("--debug", "settings", "-S", "train.sampels=3").stderr
     assert "Traceback" in reenact("settings", "-S", "train.sampels=3", REENACT_DEBUG="1").stderr
@@ -77,6 +84,7 @@ def test_a_folder_without_settings_is_said(tmp_path: Path) -> None:
         (["train", "--branch", "cgam-full-0"], 2, "cgam"),
         (["train", "--branch", "cgan-ful-0"], 2, '"full"'),
         (["run", "--name", "../elsewhere"], 2, "../elsewhere"),
+        (["settings", "--pipeline", "ablatoin"], 2, '"ablation"'),
         (["repro", "-S", "train.samples=3"], 2, "params.yaml"),
         (["extract-frames", "--out", "nowhere"], 3, "nowhere"),
         (["label-landmarks", "--out", "nowhere"], 3, "Run extract-frames first"),
