@@ -409,3 +409,27 @@ def test_the_pod_to_look_with_keeps_the_standard_too() -> None:
     look = yaml.safe_load((ROOT / "k8s/look.yaml").read_text())
     kubernetes_validate.validate(look, KUBERNETES, strict=True)
     assert_restricted("look", look)
+
+
+def test_the_doctor_stands_where_a_step_would() -> None:
+    """Same user, volume, network policies, and every variable that steps get from settings and secrets."""
+    kubernetes_validate = pytest.importorskip("kubernetes_validate")
+    from pipelines.pods import CONFIG, SECRETS, USER
+
+    from reenact.cluster.arguments import WORK
+
+    job = yaml.safe_load((ROOT / "k8s/doctor.yaml").read_text())
+    kubernetes_validate.validate(job, KUBERNETES, strict=True)
+    template = job["spec"]["template"]
+    assert_restricted("doctor", template)
+    spec, (container,) = template["spec"], template["spec"]["containers"]
+    assert spec["securityContext"]["runAsUser"] == spec["securityContext"]["runAsGroup"] == USER
+    assert {WORK, "/tmp", "/dev/shm"} == {mount["mountPath"] for mount in container["volumeMounts"]}
+    assert "reenact.dev/pipeline" in template["metadata"]["labels"], "the policies of steps go by this label"
+    told = {one["name"]: next(iter(one["valueFrom"].values())) for one in container["env"]}
+    for secret, keys in SECRETS.items():
+        for key, name in keys.items():
+            assert (told[name]["name"], told[name]["key"]) == (secret, key)
+    for key in ("tracking_uri", "s3_endpoint", "region"):
+        assert (told[CONFIG[key]]["name"], told[CONFIG[key]]["key"]) == ("reenact", key)
+    assert all(one["optional"] for one in told.values())
