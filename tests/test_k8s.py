@@ -373,6 +373,20 @@ def test_the_refresh_shows_a_token_that_only_kubeflow_pipelines_takes() -> None:
     assert f"--token-file={mounts['token']}/{token['path']}" in container["args"]
 
 
+@each_overlay
+def test_the_settings_of_an_overlay_are_settings_and_name_its_images_and_its_namespace(overlay: str) -> None:
+    folder = ROOT / "k8s/overlays" / overlay
+    told = yaml.safe_load((folder / "cluster.yaml").read_text())
+    settings = ClusterSettings.parse(told, where="cluster")
+    replaced = yaml.safe_load((folder / "kustomization.yaml").read_text())["images"]
+    images = {f"reenact-{role}": name for role, name in settings.images.plain().items()}
+    assert images == {one["name"]: f"{one.get('newName', one['name'])}:{one['newTag']}" for one in replaced}
+    assert settings.namespace == STEPS[overlay]
+    hard = named(overlay, "ResourceQuota", "reenact")["spec"]["hard"]
+    if STEPS[overlay] == "reenact":
+        assert settings.gpus <= int(hard["requests.nvidia.com/gpu"])
+
+
 def test_the_guide_names_every_overlay_secret_and_setting_that_has_to_be_filled_in() -> None:
     guide = (ROOT / "docs/kubernetes.md").read_text()
     for overlay in OVERLAYS:
