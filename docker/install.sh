@@ -3,7 +3,7 @@
 set -eu
 extras=$1
 torch=$2
-pip="/opt/python/bin/pip install --quiet --find-links /wheels --constraint constraints.txt"
+pip="/opt/python/bin/pip install --quiet --find-links /wheels"  # constraints.txt holds by PIP_CONSTRAINT
 
 version=$(sed -n 's/^torch==//p' constraints.txt)
 case $torch in
@@ -17,8 +17,9 @@ esac
 mkdir -p src/reenact
 touch src/reenact/__init__.py README.md
 $pip ".[$extras]"
+/opt/python/bin/pip uninstall --quiet --yes reenact
 /opt/python/bin/pip check
-/opt/python/bin/pip uninstall --quiet --yes reenact pip setuptools
+/opt/python/bin/pip uninstall --quiet --yes pip
 
 # Where the project itself will lie.
 echo /opt/reenact >"$(echo /opt/python/lib/python3*/site-packages)/reenact.pth"
