@@ -20,7 +20,7 @@ from reenact.errors import ApiRefused, StorageError
 
 TIMEOUT = 30.0  # s, of one request
 _ATTEMPTS = 4
-_PAUSE = 0.5  # s before the second attempt, doubled for each further one
+PAUSE = 0.5  # s before the second attempt, doubled for each further one
 _AWAY = (429, 502, 503, 504)
 _LONGEST = 300  # characters of what the server says
 
@@ -43,8 +43,10 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
 class Connection:
     """Sends requests with the token; proxies and certificates are the environment's (HTTPS_PROXY, SSL_CERT_FILE)."""
 
-    def __init__(self, access: Access, *, timeout: float = TIMEOUT, pause: float = _PAUSE) -> None:
-        self.access, self.timeout, self.pause = access, timeout, pause
+    def __init__(self, access: Access, *, timeout: float | None = None, pause: float | None = None) -> None:
+        self.access = access
+        self.timeout = TIMEOUT if timeout is None else timeout
+        self.pause = PAUSE if pause is None else pause
         context = ssl.create_default_context()
         if access.ca_file:
             try:

@@ -1,0 +1,191 @@
+"""What a submission is made of, and what is refused before anything is sent."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kfp_api import misread
+from reenact.cluster.arguments import RESULTS, WORK, pipeline_arguments
+from reenact.cluster.local_files import FILES, setting, texts
+from reenact.cluster.submitting import Submission, prepare, read_compiled
+from reenact.errors import SettingsError, StorageError
+from submitted_pipelines import compiled, settings
+from tiny_project import ROOT
+
+
+@pytest.fixture
+def submit(tmp_path: Path):
+    """Prepare a submission of the training pipeline with these overrides."""
+    folder = compiled(tmp_path / "compiled")
+
+    def prepared(*overrides: str, **more: Any) -> Submission:
+        return prepare(settings(*overrides), pipeline="training", compiled=folder, here=tmp_path, **more)
+
+    return prepared
+
+
+def test_the_body_is_one_that_the_servers_own_model_reads(submit) -> None:
+    body = submit().body("some-id")
+    assert misread(body, "V2beta1Run") == ""
+    assert misread({**body, "displayname": "x"}, "V2beta1Run") == "V2beta1Run has no displayname"
+    assert body["service_account"] == "reenact-pipeline"
+    assert body["runtime_config"]["parameters"]["results"] == RESULTS == "/reenact/runs/{run}"
+
+
+def test_both_documents_are_sent_with_the_images_of_the_settings(submit) -> None:
+    spec = submit("cluster.images.train=ghcr.example/me/reenact-train@sha256:abc", "cluster.images.data=mine:7").spec
+    images = [one["container"]["image"] for one in spec["pipeline_spec"]["deploymentSpec"]["executors"].values()]
+    assert images == ["mine:7", "ghcr.example/me/reenact-train@sha256:abc", "reenact-tools:0.1.0", "alpine:3"]
+    assert set(spec) == {"pipeline_spec", "platform_spec"}
+
+
+def test_every_pod_says_where_its_run_comes_from_and_keeps_its_own_labels(submit, monkeypatch) -> None:
+    monkeypatch.setenv("REENACT_GIT_COMMIT", "0123456789abcdef")
+    platform = submit().spec["platform_spec"]["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
+    assert sorted(platform) == ["exec-0", "exec-1", "exec-2", "exec-3"]
+    labels = [one["podMetadata"]["labels"] for one in platform.values()]
+    assert labels[0]["reenact.dev/step"] == "fetch"
+    assert {one["reenact.dev/commit"] for one in labels} == {"0123456789ab"}
+    assert len({one["reenact.dev/settings"] for one in labels}) == 1
+
+
+def test_a_cluster_asks_for_pods_as_the_settings_say(submit) -> None:
+    given = submit("cluster.gpus=2", "cluster.train.memory=64Gi", "cluster.node_selector={pool: a100}").arguments
+    assert (given["gpus"], given["train_memory"], given["node_selector"]) == (2, "64Gi", {"pool": "a100"})
+
+
+def test_names_are_readable_and_differ_with_what_runs(submit) -> None:
+    first, second = submit(), submit("train.samples=7")
+    assert first.name.startswith("training-20")
+    assert first.name[-6:] != second.name[-6:]
+    assert first.fingerprint == submit().fingerprint
+    assert submit(name="my run").name == "my run"
+    with pytest.raises(SettingsError, match="no name for a run"):
+        submit(name="../x")
+
+
+PLACES = {  # settings whose names sound like places, and that are none of this machine's, or are put on the volume
+    "fetch_data.videos", "fetch_data.exclude", "fetch_data.cache", "evaluate.cache", "evaluate.networks.cache",
+    "checkpoints.uri", "tracking.uri", "tracking.artifacts",
+}  # fmt: skip
+SOUND = {"file", "folder", "cache", "uri", "path", "paths", "pairs", "predictions", "exclude", "videos", "artifacts",
+         "root", "directory", "place", "weights_file", "out"}  # fmt: skip
+
+
+def paths_in_settings() -> set[str]:
+    """Settings that hold a path, or would by their name."""
+    plain = settings().plain()
+    named = set()
+
+    def walk(value: Any, name: str) -> None:
+        if isinstance(value, dict):
+            for key, inner in value.items():
+                walk(inner, f"{name}.{key}" if name else key)
+        elif name.rpartition(".")[2] in SOUND and isinstance(value, str | list):
+            named.add(name)
+
+    walk(plain, "")
+    written = {name for name, text in texts(plain) if "/" in text and not name.startswith("cluster.")}
+    return named | written
+
+
+def test_every_setting_that_names_a_place_is_known_to_be_refused_or_moved() -> None:
+    assert paths_in_settings() == {*FILES, *PLACES}
+
+
+def test_what_pods_write_lies_on_their_volume_and_runs_are_recorded_at_a_server() -> None:
+    given = pipeline_arguments(settings())
+    for name, text in texts({key: json.loads(told) for key, told in given.items() if key.endswith("_told")}):
+        if name.rpartition(".")[2] in ("cache", "uri") and text:
+            assert text.startswith((f"{WORK}/", "http://mlflow:")), name
+    kept = pipeline_arguments(settings("checkpoints.uri=s3://b/c", "tracking.uri=https://m.example"))["train_told"]
+    assert "s3://b/c" in kept
+    assert "https://m.example" in kept
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_file_of_this_machine_is_refused(submit, name: str) -> None:
+    many = isinstance(setting(settings().plain(), name), list)
+    complete = ["train.features.network=vgg19", f"train.features.sha256={'a' * 64}"] if "features" in name else []
+    with pytest.raises(SettingsError, match=rf"^{name}: /home/me/x is a file of this machine.*volume"):
+        submit(f"{name}={json.dumps(['/home/me/x'] if many else '/home/me/x')}", *complete)
+
+
+def test_files_on_the_volume_are_taken_and_addresses_advised_where_there_are_any(submit) -> None:
+    checksum = f"evaluate.networks.arcface.sha256={'a' * 64}"
+    submit("evaluate.networks.arcface.file=/reenact/weights/arcface.onnx", checksum)
+    with pytest.raises(SettingsError, match=r"or give its address and checksum \(evaluate.networks.arcface.url\)"):
+        submit("evaluate.networks.arcface.file=mine.onnx", checksum)
+
+
+def test_a_list_of_exclusions_has_to_lie_with_the_data(submit, tmp_path: Path) -> None:
+    submit("fetch_data.exclude=leave_out.txt")
+    (tmp_path / "leave_out.txt").write_text("a\n")
+    with pytest.raises(SettingsError, match="put it into the folder of the data"):
+        submit("fetch_data.exclude=leave_out.txt")
+
+
+def test_passwords_never_become_arguments(submit) -> None:
+    with pytest.raises(SettingsError, match=r"^tracking.uri: holds a password") as refused:
+        submit("tracking.uri=https://ana:hunter2@mlflow.example")
+    assert "hunter2" not in str(refused.value)
+
+
+def test_a_folder_of_ours_becomes_its_version_in_the_remote(submit, tmp_path: Path, monkeypatch) -> None:
+    from reenact.cluster import lock_versions
+
+    asked: list[Any] = []
+    version = f"dvc+s3://bucket/dvc?md5={'ab' * 16}.dir"
+
+    def versioned(videos: str, *, repo: Path, allow_dirty: bool) -> str:
+        asked.append((videos, repo, allow_dirty))
+        return version
+
+    monkeypatch.setattr(lock_versions, "versioned_videos", versioned)
+    made = submit("fetch_data.videos=clips", allow_dirty=True)
+    assert asked == [("clips", tmp_path, True)]
+    assert json.loads(made.arguments["fetch_data_told"])["settings"]["videos"] == version
+    labels = made.spec["platform_spec"]["platforms"]["kubernetes"]["deploymentSpec"]["executors"]["exec-1"]
+    assert labels["podMetadata"]["labels"]["reenact.dev/data"] == "ab" * 16
+    monkeypatch.setattr(lock_versions, "versioned_videos", lambda videos, **_: videos)
+    with pytest.raises(SettingsError, match="pods can't reach clips"):
+        submit("fetch_data.videos=clips")
+
+
+def test_a_schedule_takes_what_it_finds_and_no_version(submit) -> None:
+    made = submit("fetch_data.videos=s3://bucket/new", name="nightly", recurring=True)
+    assert "contents" not in json.loads(made.arguments["fetch_data_told"])  # and nobody was asked what is there
+    with pytest.raises(SettingsError, match="every run of a schedule would see the same"):
+        submit(f"fetch_data.videos=dvc+s3://b/p?md5={'a' * 32}.dir", name="nightly", recurring=True)
+
+
+@pytest.mark.parametrize("text", ["", "a: [", "- 1\n", "just text"])
+def test_a_file_that_is_no_compiled_pipeline_is_one_sentence(submit, tmp_path: Path, text: str) -> None:
+    (tmp_path / "compiled" / "training.yaml").write_text(text)
+    with pytest.raises(StorageError, match="make compile"):
+        submit()
+
+
+def test_a_pipeline_compiled_by_another_version_is_refused(tmp_path: Path) -> None:
+    folder = compiled(tmp_path, wings={"parameterType": "STRING"})
+    with pytest.raises(StorageError, match=r"compiled by another version \(wings\)"):
+        prepare(settings(), pipeline="training", compiled=folder, here=tmp_path)
+    folder = compiled(tmp_path, wings={"parameterType": "STRING", "defaultValue": "2"})
+    prepare(settings(), pipeline="training", compiled=folder, here=tmp_path)
+    with pytest.raises(SettingsError, match="there is no such pipeline"):
+        prepare(settings(), pipeline="trainng", compiled=folder, here=tmp_path)
+
+
+def test_the_specification_is_what_kfps_own_client_would_send() -> None:
+    from google.protobuf.json_format import ParseDict
+    from kfp.client.client import _extract_pipeline_yaml
+    from kfp.pipeline_spec.pipeline_spec_pb2 import PipelineSpec, PlatformSpec
+
+    path = ROOT / "pipelines" / "compiled" / "training.yaml"
+    theirs, ours = _extract_pipeline_yaml(str(path)), read_compiled(path, images={}, labels={})
+    assert ParseDict(ours["pipeline_spec"], PipelineSpec()) == theirs.pipeline_spec
+    labelled = read_compiled(path, images={}, labels={"reenact.dev/commit": "abc"})["platform_spec"]
+    told = ParseDict(labelled, PlatformSpec()).platforms["kubernetes"].deployment_spec.executors
+    assert {dict(one["podMetadata"]["labels"])["reenact.dev/commit"] for one in told.values()} == {"abc"}
