@@ -22,7 +22,7 @@ def settings(*overrides: str) -> Params:
 def compiled(folder: Path, pipeline: str = "training", **changes: Any) -> Path:
     """`folder` with a compiled pipeline of one step per image, which asks for what that pipeline is told."""
     given = {"parameterType": "STRING"}
-    asked = {name: given for name in pipeline_arguments(settings(), pipeline=pipeline)} | changes
+    asked = dict.fromkeys(pipeline_arguments(settings(), pipeline=pipeline), given) | changes
     executors = {f"exec-{number}": {"container": {"image": image}} for number, image in enumerate(IMAGES)}
     spec = {
         "components": {},

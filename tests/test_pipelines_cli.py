@@ -327,3 +327,19 @@ def test_running_here_is_said_in_words(run) -> None:
     assert "--local" in err
     assert run("run", "--local", "--name", "../x")[0] == 2
     assert not os.path.lexists("runs")
+
+
+def test_running_here_hands_settings_pipeline_and_kind_on(run, monkeypatch) -> None:
+    asked: list[Any] = []
+
+    def taken(params: Any, folder: Path, **more: Any) -> None:
+        asked.append((params.fanout.seeds, folder, more))
+
+    monkeypatch.setattr("reenact.cli.pipeline.run_pipeline", taken)
+    local = ("run", "--local", "-S", "fanout.seeds=[3]", "--name", "x")
+    assert run(*local, "--containers", "--pipeline", "ablation")[0] == 0
+    assert run(*local)[0] == 0
+    assert asked == [
+        ((3,), Path("runs/x"), {"pipeline": "ablation", "containers": True}),
+        ((3,), Path("runs/x"), {"pipeline": "training", "containers": False}),
+    ]

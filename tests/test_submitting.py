@@ -139,7 +139,7 @@ def test_a_folder_of_ours_becomes_its_version_in_the_remote(submit, tmp_path: Pa
     asked: list[Any] = []
     version = f"dvc+s3://bucket/dvc?md5={'ab' * 16}.dir"
 
-    def versioned(videos: str, *, repo: Path, allow_dirty: bool) -> str:
+    def versioned(videos: str, *, repo: Path, allow_dirty: bool, settings: Any) -> str:
         asked.append((videos, repo, allow_dirty))
         return version
 
@@ -148,10 +148,12 @@ def test_a_folder_of_ours_becomes_its_version_in_the_remote(submit, tmp_path: Pa
     assert asked == [("clips", tmp_path, True)]
     assert json.loads(made.arguments["fetch_data_told"])["settings"]["videos"] == version
     labels = made.spec["platform_spec"]["platforms"]["kubernetes"]["deploymentSpec"]["executors"]["exec-1"]
-    assert labels["podMetadata"]["labels"]["reenact.dev/data"] == "ab" * 16
+    assert labels["podMetadata"]["labels"]["reenact.dev/data"] == "ab" * 6
     monkeypatch.setattr(lock_versions, "versioned_videos", lambda videos, **_: videos)
     with pytest.raises(SettingsError, match="pods can't reach clips"):
         submit("fetch_data.videos=clips")
+    with pytest.raises(SettingsError, match=r"pods can't reach dvc://\./here"):
+        submit("fetch_data.videos=dvc://./here?path=clips", recurring=False)
 
 
 def test_a_schedule_takes_what_it_finds_and_no_version(submit) -> None:
@@ -189,3 +191,12 @@ def test_the_specification_is_what_kfps_own_client_would_send() -> None:
     labelled = read_compiled(path, images={}, labels={"reenact.dev/commit": "abc"})["platform_spec"]
     told = ParseDict(labelled, PlatformSpec()).platforms["kubernetes"].deployment_spec.executors
     assert {dict(one["podMetadata"]["labels"])["reenact.dev/commit"] for one in told.values()} == {"abc"}
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "pipelines" / "compiled").glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_compiled_pipeline_takes_what_the_settings_say(path: Path, tmp_path: Path) -> None:
+    changed = [f"cluster.images.{role}=elsewhere.example/reenact-{role}:9" for role in ("data", "train", "tools")]
+    made = prepare(settings(*changed), pipeline=path.stem, compiled=path.parent, here=tmp_path)
+    assert misread(made.body("some-id"), "V2beta1Run") == ""
+    images = [one["container"]["image"] for one in made.spec["pipeline_spec"]["deploymentSpec"]["executors"].values()]
+    assert [image for image in images if not image.startswith("elsewhere.example/")] == []

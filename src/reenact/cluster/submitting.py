@@ -16,7 +16,6 @@ from reenact.cluster.settings import cluster_settings
 from reenact.cluster.specs import with_images, with_labels
 from reenact.corpus.sources.materialise import is_remote
 from reenact.corpus.sources.names import redacted
-from reenact.corpus.sources.pointer import POINTER_SUFFIXES
 from reenact.errors import SettingsError, StorageError
 from reenact.hashing import hash_json
 from reenact.params import Params, overlaid, parse
@@ -136,13 +135,11 @@ def _pinned(params: Params, *, here: Path, allow_dirty: bool, recurring: bool) -
             f"fetch_data.videos: {redacted(videos)} is one version of the data; every run of a schedule would see the "
             "same. Name where new videos arrive: s3://BUCKET/PREFIX."
         )
-    if videos.lower().endswith(POINTER_SUFFIXES):
-        raise SettingsError(f"fetch_data.videos: {videos} lies on this machine; name the source that stands in it.")
-    if not videos.startswith("dvc+s3://"):
-        from reenact.cluster.lock_versions import versioned_videos
+    from reenact.cluster.lock_versions import versioned_videos
 
-        videos = versioned_videos(videos, repo=here, allow_dirty=allow_dirty)
-    if not is_remote(videos) or videos.startswith("file:"):
+    settings: Any = params.blocks["fetch_data"]
+    videos = versioned_videos(videos, repo=here, allow_dirty=allow_dirty, settings=settings)
+    if not is_remote(videos) or re.match(r"file:|dvc://[./~]", videos):
         raise SettingsError(
             f"fetch_data.videos: pods can't reach {videos}. Bring it to s3://, or track it: dvc add, dvc push."
         )
@@ -151,10 +148,14 @@ def _pinned(params: Params, *, here: Path, allow_dirty: bool, recurring: bool) -
 
 def _labels(params: Params) -> dict[str, str]:
     """Where a run comes from, on each of its pods."""
+    from reenact.cluster.lock_versions import data_hash
+
     plain = params.plain()
-    facts = {"settings": _settings_hash(plain), "commit": read_lineage().git_commit[:12]}
-    if found := re.search(r"[?&]md5=([0-9a-f]{32})", own_videos(plain)):
-        facts["data"] = found[1]
+    facts = {
+        "settings": _settings_hash(plain),
+        "commit": read_lineage().git_commit[:12],
+        "data": data_hash(own_videos(plain)),
+    }
     return {f"reenact.dev/{name}": label_value(value) for name, value in facts.items() if value}
 
 
