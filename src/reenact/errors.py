@@ -81,3 +81,9 @@ class DoctorFound(ReenactError):
     """`reenact doctor` found something that steps of the pipeline would stumble over."""
 
     exit_code = 14
+
+
+class ProcessLost(ReenactError):
+    """Of processes that train together one ended before the work was done: killed, out of memory, its machine gone."""
+
+    exit_code = 15

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -60,7 +61,8 @@ def train(
 
     `system_settings` is the block `systems.SYSTEM` of params.yaml. A training that finds itself sick ends as a status
     record `failed` with its reason, and the stage ends well; what happens to the process is raised. A restart goes on
-    from its newest checkpoint; a finished training is taken as it is.
+    from its newest checkpoint; a finished training is taken as it is. Where `torchrun` started several processes, each
+    trains on its share of every batch, and the first writes.
     """
     import torch
 
@@ -76,6 +78,7 @@ def train(
     from reenact.training.device import lie_channels_last, make_fabric
     from reenact.training.length import ended_by, samples_at
     from reenact.training.state import State
+    from reenact.training.tracker import NullTracker
 
     began = time.monotonic()
     fabric = make_fabric(runtime)
@@ -84,7 +87,7 @@ def train(
     features, facts = _facts(branch, settings, system_settings, folders, guide, runtime, device=fabric.device.type)
     key = str(facts["key"])
     store = open_checkpoints(checkpoints, branch=branch.name, key=key)
-    finished = store.finished()
+    finished = fabric.broadcast(store.finished() if fabric.is_global_zero else None)
     state, reason, training = State(), "", None
     notes: tuple[str, ...] = ()
     params, tags = run_facts(facts)
@@ -92,8 +95,11 @@ def train(
         data_hash=str(facts["data"]), params_hash=hash_json(params), rights=read_rights(validated)["says"]
     )
     tags |= lineage.tags()
-    (out / "stage.json").unlink(missing_ok=True)  # what stands here is not finished until it is written again
-    with branch_run(tracking, key=key, name=branch.name, params=params, tags=tags) as tracker:
+    run: Any = nullcontext(NullTracker())  # of several processes the first keeps record, and writes the files
+    if fabric.is_global_zero:
+        (out / "stage.json").unlink(missing_ok=True)  # what stands here is not finished until it is written again
+        run = branch_run(tracking, key=key, name=branch.name, params=params, tags=tags)
+    with run as tracker:
         try:
             corpus, parts, notes = _people(system_card(branch.system).labels, settings, folders)
             torch.manual_seed(branch.seed)
@@ -113,7 +119,8 @@ def train(
                     training.run()
                 finally:
                     state = training.state
-                store.finish(state.step, state.record())
+                if fabric.is_global_zero:
+                    store.finish(state.step, state.record())
             else:
                 state = State.read(finished)
         except (TrainingFailed, SettingsError) as error:
@@ -130,6 +137,7 @@ def train(
                 "ended_by": ended_by(settings, state.step, state.seconds),
                 "training_seconds": round(state.seconds, 3),
                 "stage_seconds": round(time.monotonic() - began, 3),
+                "processes": fabric.world_size,
                 "taken_finished": finished is not None,
                 "continued_from": training.continued_from if training else 0,
                 "mlflow_run_id": tracker.run_id,

@@ -34,7 +34,7 @@ def lie_channels_last(networks: Iterable[nn.Module]) -> None:
 def make_fabric(runtime: Runtime) -> "Fabric":
     """A launched Fabric, with this process set to deterministic algorithms and `runtime.threads`.
 
-    One process, or one of several where `torchrun` started us.
+    One process, or one of several where `torchrun` started us: those of one machine share its processors.
     """
     from lightning_fabric import Fabric  # two seconds to import, and who only asks for the device doesn't need it
 
@@ -43,7 +43,7 @@ def make_fabric(runtime: Runtime) -> "Fabric":
     torch.use_deterministic_algorithms(True, warn_only=device.type != "cpu")
     # Deterministic algorithms would fill fresh memory first; it costs time, and we read no uninitialised memory.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
-    torch.set_num_threads(runtime.threads)
+    torch.set_num_threads(_threads(runtime))
     cv2.setNumThreads(0)  # frames are small: OpenCV's own threads would only fight torch's
     several = int(os.environ.get("WORLD_SIZE", "1")) > 1
     one = [device.index] if device.index is not None else 1
@@ -56,3 +56,9 @@ def make_fabric(runtime: Runtime) -> "Fabric":
     )
     fabric.launch()
     return fabric
+
+
+def _threads(runtime: Runtime) -> int:
+    """`runtime.threads`; for each of several processes no more than its share of the processors."""
+    beside = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    return runtime.threads if beside == 1 else max(1, min(runtime.threads, len(os.sched_getaffinity(0)) // beside))

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from reenact.corpus.sampling import Sampler, ready
-from reenact.errors import SettingsError
+from reenact.errors import SettingsError, TrainingFailed
 from reenact.faces.batch import FaceBatch
 from reenact.progress import event, progress, say
 from reenact.systems.protocol import Phase, System
@@ -30,6 +30,7 @@ from reenact.training.reading import ahead
 from reenact.training.settings import LoopSettings
 from reenact.training.state import Best, State, load_weights, weights_of
 from reenact.training.step import adam, set_rates, specs, train_step
+from reenact.training.together import begin_together
 from reenact.training.tracker import Tracker
 from reenact.training.validation import Validation, draw
 
@@ -54,6 +55,7 @@ class Training:
     state: State = field(default_factory=State)
     continued_from: int = 0  # the step of the checkpoint this process took up
     _fresh: list[dict[str, Tensor]] = field(default_factory=list)  # loss terms not yet fetched from the device
+    _sick: str = ""  # why the first of several processes ends the training, once all have heard
 
     def run(self) -> State:
         """Train all phases in order; the state at the end holds the chosen weights as `best`.
@@ -128,8 +130,7 @@ class Training:
             self.state.step, self.state.seconds = step + 1, self._clock()
             if not phase.draws:
                 self.state.undrawn = (self.state.step, self.state.seconds)
-            if self.fabric.is_global_zero:
-                self._watch(number, optimisers)
+            self._watch_together(number, optimisers)
         self._fetch()
 
     def _until(self, end: int, batches: Iterator[FaceBatch]) -> Iterator[FaceBatch]:
@@ -154,6 +155,23 @@ class Training:
         """The samples of this step that belong to this process."""
         batch = self._batch(phase)
         return range(step * batch + self.fabric.global_rank, (step + 1) * batch, self.fabric.world_size)
+
+    def _watch_together(self, number: int, optimisers: list[Optimizer]) -> None:
+        """The first process watches for all; what it finds wrong ends all of them, at the same step."""
+        if self.fabric.world_size == 1:
+            self._watch(number, optimisers)
+            return
+        if self.fabric.is_global_zero and not self._sick:
+            try:
+                self._watch(number, optimisers)
+            except TrainingFailed as error:
+                self._sick = str(error)
+        if self._due(self.settings.log_every):
+            if not self.fabric.is_global_zero:
+                self._fresh.clear()  # the same means as the first has
+            self._sick = self.fabric.broadcast(self._sick)
+            if self._sick:
+                raise TrainingFailed(self._sick)
 
     def _watch(self, number: int, optimisers: list[Optimizer]) -> None:
         """After a step: log, validate, look for sickness, keep a checkpoint, each when it is due."""
@@ -251,6 +269,7 @@ class Training:
         """Move to the device, and take up the newest checkpoint where there is one."""
         for network in self.system.networks.values():
             self.fabric.to_device(network)
+        begin_together(self.system.networks.values(), self.fabric)
         kept = self.fabric.broadcast(self.checkpoints.load() if self.fabric.is_global_zero else None)
         if kept is not None:
             self.state = State.read(kept)

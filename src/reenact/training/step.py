@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import cast
 
 import torch
 from lightning_fabric import Fabric
@@ -11,6 +10,7 @@ from torch.optim import Optimizer
 
 from reenact.faces.batch import FaceBatch
 from reenact.systems.protocol import Optimiser, Phase, System
+from reenact.training.together import average_gradients, average_terms
 
 
 def train_step(
@@ -19,7 +19,7 @@ def train_step(
     """One batch: the generator's step, then the discriminator's on the same pictures, detached.
 
     With `discriminator_steps` k the generator takes its step on every k-th batch only. Returns the unweighted terms
-    by name, and the generator's weighted sum as `total`; all on the device.
+    by name, and the generator's weighted sum as `total`; all on the device, and means over the processes.
     """
     values: dict[str, Tensor] = {}
     if step % phase.discriminator_steps == 0:
@@ -36,7 +36,7 @@ def train_step(
             total, terms = system.discriminator_terms(batch, fake).total()
         _descend(fabric, optimisers[1], total)
         values |= terms
-    return values
+    return average_terms(values, fabric)
 
 
 @contextmanager
@@ -61,10 +61,7 @@ def only_trains(system: System, names: Iterable[str]) -> Iterator[None]:
 def _descend(fabric: Fabric, optimiser: Optimizer, loss: Tensor) -> None:
     optimiser.zero_grad(set_to_none=True)
     fabric.backward(loss)
-    if fabric.world_size > 1:
-        gradients = [w.grad for group in optimiser.param_groups for w in group["params"] if w.grad is not None]
-        mean = fabric.all_reduce(nn.utils.parameters_to_vector(gradients), reduce_op="mean")
-        nn.utils.vector_to_parameters(cast(Tensor, mean), gradients)
+    average_gradients((weight for group in optimiser.param_groups for weight in group["params"]), fabric)
     optimiser.step()
 
 
