@@ -45,6 +45,7 @@ def main(wanted: list[str]) -> int:
     settings = pip_settings(_pip_config(), os.environ.get("TORCH_INDEX", ""))
     with tempfile.TemporaryDirectory(prefix="reenact-images-") as folder:
         secrets = write_secrets(Path(folder), settings)
+        commit = git_commit()  # of what is copied now, whatever happens to the work tree during the build
         context = stage_context(Path(folder, "context"), os.environ.get("WHEELS", ""))
         torch = torch_kinds(os.environ, [path.name for path in (context / "docker/wheels").iterdir()])
         if torch["data"] == "none":
@@ -55,7 +56,7 @@ def main(wanted: list[str]) -> int:
             name = f"{os.environ.get('NAMES', '')}reenact-{role}:{version()}"
             arguments = {
                 "BASE": base,
-                "GIT_COMMIT": git_commit(),
+                "GIT_COMMIT": commit,
                 "IMAGE": name,
                 "DATA_TORCH": torch["data"],
                 "TRAIN_TORCH": torch["train"],
