@@ -118,7 +118,7 @@ class KfpApi:
             return {}
         found = list(self.kept[kind].values())
         for rule in json.loads(query.get("filter", "{}")).get("predicates", []):
-            assert rule["operation"] == "EQUALS"
+            assert rule["operation"] in ("EQUALS", 1)
             found = [one for one in found if one.get(rule["key"]) == rule["stringValue"]]
         if experiment := query.get("experiment_id"):
             found = [one for one in found if one.get("experiment_id") == experiment]
@@ -142,7 +142,9 @@ def misread(body: Any, model: str) -> str:
     if model.startswith("list["):
         wrong = "" if isinstance(body, list) else f"expected a list, found {body!r}"
         return wrong or next(filter(None, (misread(value, model[5:-1]) for value in body)), "")
-    simple = {"str": str, "bool": bool, "int": int, "object": object, "datetime": str}
+    simple: dict[str, Any] = {
+        "str": str, "bool": bool, "int": int, "object": object, "datetime": str, "int64": str | int
+    }  # fmt: skip
     if model in simple:
         return "" if isinstance(body, simple[model]) else f"{body!r} is no {model}"
     known = getattr(kfp_server_api, model)
@@ -154,7 +156,8 @@ def misread(body: Any, model: str) -> str:
     for key, value in body.items():
         if key not in types:
             return f"{model} has no {key}"
-        if wrong := misread(value, types[key]):
+        # 64 bits are text to the generated client, and a number or text to the server.
+        if wrong := misread(value, "int64" if key == "max_concurrency" else types[key]):
             return f"{key}: {wrong}"
     known(**{name: body.get(key) for name, key in known.attribute_map.items()})
     return ""

@@ -5,10 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
-from kfp_api import misread
+from kfp_api import kfp_api, misread
 from reenact.cluster.arguments import RESULTS, WORK, pipeline_arguments
 from reenact.cluster.local_files import FILES, setting, texts
+from reenact.cluster.schedules import Schedule
 from reenact.cluster.submitting import Submission, prepare, read_compiled
 from reenact.errors import SettingsError, StorageError
 from submitted_pipelines import compiled, settings
@@ -200,3 +202,37 @@ def test_every_compiled_pipeline_takes_what_the_settings_say(path: Path, tmp_pat
     assert misread(made.body("some-id"), "V2beta1Run") == ""
     images = [one["container"]["image"] for one in made.spec["pipeline_spec"]["deploymentSpec"]["executors"].values()]
     assert [image for image in images if not image.startswith("elsewhere.example/")] == []
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_kfps_own_client_sends_the_same_bodies(submit, tmp_path: Path, monkeypatch, capsys) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    from kfp import Client
+
+    made = submit(name="tonight")
+    ours = made.body("x")
+    file = tmp_path / "theirs.yaml"
+    file.write_text(yaml.safe_dump_all([ours["pipeline_spec"][key] for key in ("pipeline_spec", "platform_spec")]))
+    with kfp_api() as server:
+        client = Client(host=server.uri, existing_token=server.token, namespace="faces")
+        experiment = client.create_experiment("faces", namespace="faces").experiment_id
+        told = {"params": dict(made.arguments), "service_account": made.service_account}
+        client.run_pipeline(experiment, "tonight", str(file), **told)
+        client.create_recurring_run(
+            experiment, "tonight", cron_expression="0 0 3 * * *", no_catchup=True, pipeline_package_path=str(file),
+            **told,
+        )  # fmt: skip
+        (run,), (recurring,) = server.asked("POST", "runs"), server.asked("POST", "recurringruns")
+    assert_same(run, made.body(experiment))
+    assert_same(recurring, Schedule(submission=made, cron="0 0 3 * * *").body(experiment, on=True))
+
+
+def assert_same(theirs: dict[str, Any], ours: dict[str, Any]) -> None:
+    """Equal but for what only ours say, and for empty parts of the specification."""
+    from google.protobuf.json_format import ParseDict
+    from kfp.pipeline_spec.pipeline_spec_pb2 import PipelineSpec, PlatformSpec
+
+    for kind, key in ((PipelineSpec, "pipeline_spec"), (PlatformSpec, "platform_spec")):
+        assert ParseDict(theirs["pipeline_spec"][key], kind()) == ParseDict(ours["pipeline_spec"][key], kind())
+    plain = {key: str(value) for key, value in ours.items() if key not in ("pipeline_spec", "description")}
+    assert {key: str(value) for key, value in theirs.items() if key != "pipeline_spec"} == plain
