@@ -7,7 +7,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -61,8 +61,40 @@ def asked(address: str, host: str, body: bytes | None = None, method: str = "GET
         return None
 
 
+def in_container(container: Document, told: dict[str, str], changed: dict[str, str]) -> list[str]:
+    """The same in the image, held as the pod is: its user, no rights, nothing to write on but /tmp."""
+    for engine in filter(None, (shutil.which("docker"), shutil.which("podman"))):
+        for names in (
+            os.environ.get("NAMES", ""),
+            "",
+            "localhost/",
+        ):  # as `make images` was told, or as engines name it
+            image = f"{names}{container['image']}"
+            seen = subprocess.run([engine, "image", "inspect", image], capture_output=True)
+            if seen.returncode == 0:
+                held = ["--network=host", "--read-only", "--tmpfs=/tmp:rw,size=512m", "--user=1000:1000",
+                        "--cap-drop=ALL", "--security-opt=no-new-privileges"]  # fmt: skip
+                given = [word for key, value in told.items() for word in ("--env", f"{key}={value}")]
+                words = [expand(word, told) for word in (*container["command"], *container.get("args", []))]
+                words = [changed.get(word, word) for word in words]
+                # the engine's own home, not that of the pod
+                return ["env", f"HOME={Path.home()}", engine, "run", "--rm", *held, *given, image, *words]
+    pytest.skip(f"no docker or podman has the image {container['image']}: make images")
+
+
 @pytest.mark.slow
 def test_mlflow_of_the_cluster_files_runs_on_postgres_and_s3_and_knows_its_names(tmp_path: Path) -> None:
+    run_mlflow(tmp_path, command)
+
+
+@pytest.mark.slow
+@pytest.mark.containers
+def test_mlflow_runs_in_the_tools_image_without_root_and_on_a_read_only_disk(tmp_path: Path) -> None:
+    run_mlflow(tmp_path, in_container)
+
+
+def run_mlflow(tmp_path: Path, words_of: Callable[[Document, dict[str, str], dict[str, str]], list[str]]) -> None:
+    """Tables, object store and server as in the files, and what has to pass and what must not."""
     spec = named("local", "Deployment", "mlflow")["spec"]["template"]["spec"]
     (tables,), (server,) = spec["initContainers"], spec["containers"]
     (store,) = named("local", "Deployment", "s3")["spec"]["template"]["spec"]["containers"]
@@ -75,11 +107,10 @@ def test_mlflow_of_the_cluster_files_runs_on_postgres_and_s3_and_knows_its_names
             "PGPORT": database.rpartition(":")[2].partition("/")[0],
             "PGDATABASE": "postgres",
             "AWS_ENDPOINT_URL_S3": f"http://127.0.0.1:{s3_port}",
-            "HOME": str(tmp_path),
         }
         told = environment("local", "reenact", tables, SECRETS) | changed
         for _ in range(2):  # an empty database, then one that is up to date: a pod that starts again
-            subprocess.run(command(tables, told, {}), env=clean() | told, check=True, capture_output=True)
+            subprocess.run(words_of(tables, told, {}), env=clean() | told, check=True, capture_output=True)
 
         told_s3 = environment("local", "reenact", store, SECRETS)
         words = command(store, told_s3, {"/data": str(tmp_path / "data"), "--addr=:9000": f"--addr=127.0.0.1:{s3_port}",
@@ -89,7 +120,7 @@ def test_mlflow_of_the_cluster_files_runs_on_postgres_and_s3_and_knows_its_names
         ours = {"--host=0.0.0.0": "--host=127.0.0.1", "--port=5000": f"--port={port}"}
         with (
             running(words, told_s3, tmp_path / "s3.log"),
-            running(command(server, told, ours), told, tmp_path / "server.log") as process,
+            running(words_of(server, told, ours), told, tmp_path / "server.log") as process,
         ):
             at = f"http://127.0.0.1:{port}"
             probe = server["readinessProbe"]["httpGet"]
