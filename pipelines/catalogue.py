@@ -3,7 +3,7 @@
 from importlib import import_module
 from typing import Any
 
-PIPELINES = ("training", "ablation")
+PIPELINES = ("training", "ablation", "refresh")
 
 
 def pipeline_named(name: str) -> Any:

@@ -90,8 +90,10 @@ def branches(
         retried(scored, 1)
 
 
-def prepared_data(told: Mapping[str, Any], *, store: Any, place: Place) -> Data:
+def prepared_data(told: Mapping[str, Any], *, store: Any, place: Place, fresh: bool = False) -> Data:
     """The data steps, from clips to checked tables and the split; told: stage -> what it is told, also `shards`.
+
+    fresh: the videos are fetched again, whatever a cache remembers.
 
     Returns the folders of videos, frames, landmarks, actions, segments and checks.
     """
@@ -100,6 +102,8 @@ def prepared_data(told: Mapping[str, Any], *, store: Any, place: Place) -> Data:
 
     fetched = fetch_data(told=told["fetch_data"], rendered=rendered.outputs["rendered"])
     retried(data_pod(fetched, place), 3).set_display_name("Fetch data")
+    if fresh:
+        fetched.set_caching_options(False)
     videos = fetched.outputs["videos"]
 
     asked = {name: place[name] for name in ("volume", "data_cpu", "data_memory")}

@@ -157,13 +157,25 @@ def test_steps_find_the_shared_volume_and_know_their_run(compiled: Compiled) -> 
 
 def test_only_what_has_no_effects_comes_from_a_cache_and_what_may_recover_is_tried_again(compiled: Compiled) -> None:
     for step, _, task, _, _ in compiled.steps():
-        assert task.get("cachingOptions", {}).get("enableCache", False) == (step not in NEVER_CACHED), step
+        looked_at_anew = step == "fetch_data" and compiled.spec["pipelineInfo"]["name"] == "refresh"
+        cached = task.get("cachingOptions", {}).get("enableCache", False)
+        assert cached == (step not in NEVER_CACHED and not looked_at_anew), step
         if step in TRIED_AGAIN:
             assert task["retryPolicy"]["maxRetryCount"] >= 1, step
             assert task["retryPolicy"]["backoffDuration"] == "60s", step
         if "metrics" in compiled.components[task["componentRef"]["name"]].get("outputDefinitions", {}):
             assert task["taskInfo"]["name"][0].isupper(), step  # shown to people
         assert task["taskInfo"]["name"] != step, step
+
+
+def test_a_refresh_trains_only_behind_its_decision() -> None:
+    refresh = Compiled("refresh")
+    conditions = {outer: task["triggerPolicy"]["condition"] for outer, task, _ in refresh.tasks()
+                  if "condition" in task.get("triggerPolicy", {})}  # fmt: skip
+    assert list(conditions.values()) == ["inputs.parameter_values['pipelinechannel--rescore-Output'] == true"]
+    outside = {step for step, outer, _, _, _ in refresh.steps() if outer == "root"}
+    assert {"fetch_data", "validate_data", "drift", "rescore"} <= outside
+    assert not {"train_guide", "train", "evaluate", "compare", "register", "gate"} & outside
 
 
 def test_the_comparison_runs_although_a_branch_failed(compiled: Compiled) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 from reenact.atomic import atomic_folder, link_tree, write_json
 from reenact.errors import BranchesMissing, ReenactError, SettingsError
 from reenact.progress import event
+from reenact.stages.result import StageResult
 from reenact.steps import FOLDERS, STEPS, call_stage, run_step
 
 
@@ -26,8 +27,8 @@ def run_component(
     results: str = "",
     store: str = "",
     shown: Mapping[str, str] | None = None,
-) -> None:
-    """Run a stage with the arguments of a component.
+) -> StageResult:
+    """Run a stage with the arguments of a component; returns what the stage did.
 
     told: JSON of `steps.arguments`. metrics: a kfp Metrics artifact. results: folder that outlives the run's artifacts;
     branches, comparison and registration are copied there, and what follows a loop is read from there. store: folder of
@@ -55,6 +56,7 @@ def run_component(
         shutil.copyfile(Path(out) / file, path)
     # The local cache takes a step without a file of each artifact for one that never ran.
     write_json(Path(metrics.path), result.plain())
+    return result
 
 
 def list_shards(*, told: str, videos: str) -> list[str]:

@@ -26,6 +26,8 @@ BLOCKS: Mapping[str, str] = MappingProxyType(
         "label_actions": "reenact.stages.label_actions:LabelActionsSettings",
         "label_segments": "reenact.stages.label_segments:LabelSegmentsSettings",
         "validate_data": "reenact.stages.validate_data:ValidateDataSettings",
+        "drift": "reenact.stages.drift:DriftSettings",
+        "rescore": "reenact.review.settings:RescoreSettings",
         "train_guide": "reenact.stages.train_guide:TrainGuideSettings",
         "train": "reenact.stages.train:TrainSettings",
         "evaluate": "reenact.stages.evaluate:EvaluateSettings",

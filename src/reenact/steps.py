@@ -32,6 +32,7 @@ _FEATURES = tuple(f"backbones/{name}.py" for name in ("features", "guide", "read
 _PICTURES = ("label_review", "overlay", "page", "sparklines", "thumbnails", "validation")
 # What the pages of checks and labels are made by.
 _PAGE = ("evaluation/data_facts.py", "evaluation/profile.py", *(f"reports/{name}.py" for name in _PICTURES))
+_EXAM = ("stages/evaluate.py", "stages/exam.py")
 _SCORING = (*_NETWORKS, "backbones", "alarms", "labelling", "rendering", "systems", "evaluation", "training/device.py")
 
 
@@ -67,6 +68,16 @@ STEPS: Mapping[str, Step] = MappingProxyType(
             blocks=(),
             code=(*_FACES, "labelling", *_PAGE),
         ),
+        "drift": Step(
+            inputs=("validated",),
+            blocks=("tracking", "registry"),
+            code=(*_FACES, "labelling", "alarms", "systems/branch.py", "evaluation", "reports", "review", "tracking"),
+        ),
+        "rescore": Step(
+            inputs=("drift", "videos", "frames", "landmarks", "actions", "segments", "validated"),
+            blocks=("evaluate", "tracking", "registry", "runtime"),
+            code=(*_SCORING, "reports", "review", *_EXAM, "stages/drift.py", "tracking"),
+        ),
         "train_guide": Step(
             inputs=("frames", "landmarks", "actions", "validated"),
             blocks=("runtime",),
@@ -95,7 +106,7 @@ STEPS: Mapping[str, Step] = MappingProxyType(
         "gate": Step(
             inputs=("registered", "videos", "frames", "landmarks", "actions", "segments", "validated", "guide"),
             blocks=("evaluate", "tracking", "registry", "runtime"),
-            code=(*_SCORING, "reports", "review", "stages/evaluate.py", "stages/exam.py", "tracking"),
+            code=(*_SCORING, "reports", "review", *_EXAM, "tracking"),
         ),
     }
 )
@@ -110,6 +121,8 @@ FOLDERS: Mapping[str, str] = MappingProxyType(
         "label_actions": "actions",
         "label_segments": "segments",
         "validate_data": "validated",
+        "drift": "drift",
+        "rescore": "rescored",
         "train_guide": "guide",
         "train": "train",
         "evaluate": "evaluate",
@@ -142,7 +155,7 @@ def arguments(params: Params, stage: str, *, contents: bool = True) -> dict[str,
         told |= _segments_told(params, plain[stage])
     if stage == "train":
         told["systems"] = plain["systems"]
-    if stage in ("evaluate", "gate") and (pairs := Path(plain["evaluate"]["pairs"])).is_file():
+    if stage in ("evaluate", "gate", "rescore") and (pairs := Path(plain["evaluate"]["pairs"])).is_file():
         told["pairs"] = hash_file(pairs)  # an edited list is a new argument, too
     if stage == "compare":
         scored = (Path(folder) / "metrics.json" for folder in plain[stage]["predictions"])

@@ -50,6 +50,9 @@ def run(
     profile: Profile = "",
     overrides: Overrides = None,
     name: Annotated[str, typer.Option("--name", help="Name of the run's folder below runs/.")] = "",
+    refresh: Annotated[
+        bool, typer.Option("--refresh", help="Train only if the data drifted or the champion became worse.")
+    ] = False,
 ) -> None:
     """Run the whole pipeline: clips or your videos, labels, training, comparison, registration, verdict, report."""
     from reenact.corpus.sources.materialise import is_remote
@@ -62,7 +65,8 @@ def run(
             raise SettingsError(f"--videos {videos}: there is no such folder.")
         place = videos if is_remote(videos) else str(Path(videos).resolve())
         changes.append(f"fetch_data.videos={json.dumps(place)}")
-    run_pipeline(load(params, profile, changes), RUNS / (name or time.strftime("%Y%m%d-%H%M%S")))
+    folder = RUNS / (name or time.strftime("%Y%m%d-%H%M%S"))
+    run_pipeline(load(params, profile, changes), folder, pipeline="refresh" if refresh else "training")
 
 
 def demo(overrides: Overrides = None) -> None:
@@ -88,8 +92,9 @@ def run_pipeline(params: Params, folder: Path, *, pipeline: str = "training", co
     if containers:
         write_json(folder / "runner.json", container_run(params, folder=folder))
     names = [name for stage in stages_of(pipeline) for name in _step_names(stage, params)]
+    maybe = tuple(names[names.index("rescore") + 1 :]) if "rescore" in names else ()
     names.insert(names.index("extract_frames"), "prepare_shards")
-    watch = Watch(names, folder / "events.jsonl")
+    watch = Watch(names, folder / "events.jsonl", maybe=maybe)
     start = time.monotonic()
     code = _child(folder, watch)
     watch.summary(time.monotonic() - start)
@@ -162,12 +167,17 @@ def _step_names(stage: str, params: Params) -> list[str]:
 
 
 def _where(folder: Path, params: Params) -> None:
-    """The comparison table, and where everything is."""
+    """What was decided, the comparison table, and where everything is."""
+    decision = folder / "rescored" / "decision.md"
+    if decision.exists():
+        typer.echo("\n" + decision.read_text())
     table = folder / "comparison" / "table.md"
     if table.exists():
         typer.echo("\n" + table.read_text())
     version = folder / "registered" / "version.json"
     places = {
+        "drift": folder / "drift" / "drift.html",
+        "decision": folder / "rescored" / "decision.json",
         "report": folder / "comparison" / "report.html",
         "table": folder / "comparison" / "table.csv",
         "branches": folder / "branches",

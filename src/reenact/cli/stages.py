@@ -23,6 +23,8 @@ HELP = {
     "label_actions": "Fit action units, pose and 3D landmarks.",
     "label_segments": "Tell face, hair and background apart, if anybody needs it.",
     "validate_data": "Check the tables and write the split.",
+    "drift": "Hold today's data against what the champion was trained on.",
+    "rescore": "Score the champion again and decide whether a new model is needed.",
     "train_guide": "Train the feature network of the losses.",
     "train": "Train one branch.",
     "evaluate": "Score one trained branch, or another method's pictures of the same pairs.",

@@ -4,7 +4,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,9 +32,10 @@ class _Seen:
 class Watch:
     """Follows `events` (see reenact.progress) for the steps `names`: a live table; without a terminal, plain lines."""
 
-    def __init__(self, names: list[str], events: Path) -> None:
+    def __init__(self, names: list[str], events: Path, *, maybe: Sequence[str] = ()) -> None:
         self.steps = {name: _Seen() for name in names}
         self.events = events
+        self._maybe = tuple(maybe)  # steps that all run, or none of them
         self.console = Console(file=sys.stderr)
         self._offset = 0
         self._shown: dict[str, float] = {}
@@ -79,6 +80,9 @@ class Watch:
         self._read()
         names = list(self.steps)
         ran = [index for index, name in enumerate(names) if self.steps[name].state != "waiting"]
+        if all(self.steps[name].state == "waiting" for name in self._maybe):
+            for name in self._maybe:
+                self.steps[name].state = "skipped"
         for index, name in enumerate(names):
             seen = self.steps[name]
             if seen.state == "waiting":

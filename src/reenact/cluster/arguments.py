@@ -21,10 +21,12 @@ _KEPT: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {"fetch_data": ("cache",), "evaluate": ("cache", "networks.cache"), "checkpoints": ("uri",)}
 )
 _AFTER_COMPARISON = ("register", "gate")
+_WHETHER_NEEDED = ("drift", "rescore")
 PIPELINES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
-        "training": tuple(STEPS),
-        "ablation": tuple(stage for stage in STEPS if stage not in _AFTER_COMPARISON),
+        "training": tuple(stage for stage in STEPS if stage not in _WHETHER_NEEDED),
+        "ablation": tuple(stage for stage in STEPS if stage not in (*_WHETHER_NEEDED, *_AFTER_COMPARISON)),
+        "refresh": tuple(STEPS),
     }
 )
 

@@ -50,3 +50,30 @@ class GateSettings(Settings):
         if self.needs > len(self.metrics):
             raise ValueError(f"needs: {self.needs} metrics have to be better, but metrics names {len(self.metrics)}")
         return self
+
+
+class DropRule(Settings):
+    """From when a figure of the champion counts as worse than it was, in the metric's unit."""
+
+    protocol: ProtocolName = "self"
+    effect: float = Field(gt=0)
+
+
+_DROPS: Mapping[MetricName, DropRule] = MappingProxyType(
+    {
+        "ssim": DropRule(protocol="self", effect=0.03),
+        "nme": DropRule(protocol="self", effect=0.01),
+        "csim_truth": DropRule(protocol="self", effect=0.01),
+        "csim_source": DropRule(protocol="cross", effect=0.015),
+        "pose_angle": DropRule(protocol="cross", effect=1.0),
+        "ed": DropRule(protocol="cross", effect=0.3),
+    }
+)
+
+
+class RescoreSettings(Settings):
+    """Block `rescore`: when a champion that is scored again has become too bad for today's data."""
+
+    metrics: dict[MetricName, DropRule] = Field(default_factory=lambda: dict(_DROPS))
+    alarms: tuple[Alarm, ...] = ("identity_collapse", "mode_collapse", "identity_leak", "mask_saturation")
+    lost: float = Field(default=0.1, gt=0, le=1)  # from when fewer pictures that show a face count
