@@ -48,27 +48,29 @@ def main(wanted: list[str]) -> int:
         commit = git_commit()  # of what is copied now, whatever happens to the work tree during the build
         context = stage_context(Path(folder, "context"), os.environ.get("WHEELS", ""))
         torch = torch_kinds(os.environ, [path.name for path in (context / "docker/wheels").iterdir()])
+        told = {"BASE": base, "GIT_COMMIT": commit, "DATA_TORCH": torch["data"], "TRAIN_TORCH": torch["train"]}
         if torch["data"] == "none":
-            print(
-                "reenact-data gets no PyTorch, so its label backend `synthetic` won't run: give WHEELS or TORCH_INDEX"
-            )
+            print("reenact-data gets no PyTorch for its label backend `synthetic`: give WHEELS or TORCH_INDEX")
         for role in wanted or ROLES:
             name = f"{os.environ.get('NAMES', '')}reenact-{role}:{version()}"
-            arguments = {
-                "BASE": base,
-                "GIT_COMMIT": commit,
-                "IMAGE": name,
-                "DATA_TORCH": torch["data"],
-                "TRAIN_TORCH": torch["train"],
-            }
-            command = build_command(engine, role, name=name, context=context, arguments=arguments, secrets=secrets)
+            command = build_command(
+                engine, role, name=name, context=context, arguments=told | {"IMAGE": name}, secrets=secrets
+            )
             command[2:2] = [*local_mounts(engine, settings), *shlex.split(os.environ.get("BUILD_FLAGS", ""))]
-            print(f"{name}: building with {Path(engine).name}, PyTorch: {torch.get(role, 'none')}", flush=True)
-            if subprocess.run(command, env={**os.environ, "DOCKER_BUILDKIT": "1"}, check=False).returncode:
+            if not build_image(command, name=name, what=f"PyTorch: {torch.get(role, 'none')}"):
                 return _fail(f"{name} was not built")
-            size = _output(engine, "image", "inspect", "--format", "{{.Size}}", name)
-            print(f"{name}: {int(size or 0) / 1e9:.2f} GB", flush=True)
     return 0
+
+
+def build_image(command: list[str], *, name: str, what: str) -> bool:
+    """Run a build, saying what is built and how large it is in the end."""
+    engine = command[0]
+    print(f"{name}: building with {Path(engine).name}, {what}", flush=True)
+    if subprocess.run(command, env={**os.environ, "DOCKER_BUILDKIT": "1"}, check=False).returncode:
+        return False
+    size = _output(engine, "image", "inspect", "--format", "{{.Size}}", name)
+    print(f"{name}: {int(size or 0) / 1e9:.2f} GB", flush=True)
+    return True
 
 
 def find_engine(environment: Mapping[str, str]) -> str:

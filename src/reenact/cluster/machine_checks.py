@@ -140,13 +140,12 @@ def check_caches() -> Finding:
     wrong = [f"{name} ({folder}): {said}" for name, folder in folders.items() if (said := _refusal(folder))]
     if wrong:
         return failed("caches", f"can't be written: {'; '.join(wrong)}. Mount an emptyDir at /tmp.")
-    return ok(
-        "caches", f"{len(folders)} folders can be written, {_amount(shutil.disk_usage('/tmp').free)} free in /tmp."
-    )
+    free = _amount(shutil.disk_usage(tempfile.gettempdir()).free)
+    return ok("caches", f"{len(folders)} folders can be written, {free} free for temporary files.")
 
 
 def check_folder(folder: Path) -> Finding:
-    """A folder for results: writable, with the moves and locks that results are written with, and room."""
+    """A folder for results: writable, with the moves that results are written by, and room."""
     name = f"folder {folder}"
     if not folder.is_dir():
         return failed(name, "there is no such folder. Mount the volume there (cluster.volume), or make it.")
