@@ -70,12 +70,14 @@ def finished(server: KfpApi, state: str = "SUCCEEDED", **more: Any) -> None:
 
 
 def test_a_submission_makes_the_experiment_and_says_where_to_look(server: KfpApi, run) -> None:
-    code, out, _ = run("submit", "--service-account", "runner", "--experiment", "faces", "-S", "train.samples=7")
+    code, out, _ = run("submit", "--service-account", "runner", "--experiment", "faces", "-S", "train.samples=7",
+                       "-S", "cluster={experiment: of a file, gpus: 2}")  # fmt: skip
     assert code == 0
     (sent,) = server.asked("POST", "runs")
     (experiment,) = server.kept["experiments"].values()
     assert (experiment["display_name"], experiment["namespace"]) == ("faces", "reenact")
     assert (sent["experiment_id"], sent["service_account"]) == (experiment["experiment_id"], "runner")
+    assert sent["runtime_config"]["parameters"]["gpus"] == 2
     assert '"samples": 7' in sent["runtime_config"]["parameters"]["train_told"]
     assert "commit 0123456789ab" in sent["description"]
     (made,) = server.kept["runs"]

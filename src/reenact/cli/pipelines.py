@@ -107,7 +107,7 @@ def submit(
     from reenact.cluster.submitting import prepare
 
     place = Place(host, namespace, token, token_file, ca_file)
-    settings = load(params, profile, place.changes(service_account, experiment) + list(overrides or []))
+    settings = load(params, profile, [*(overrides or []), *place.changes(service_account, experiment)])
     submission = prepare(
         settings, pipeline=pipeline, compiled=compiled_folder(), here=Path(), name=name, allow_dirty=dirty
     )
@@ -160,7 +160,7 @@ def schedule(
     from reenact.cluster.submitting import checked_name, prepare
 
     place = Place(host, namespace, token, token_file, ca_file)
-    settings = load(params, profile, place.changes(service_account, experiment) + list(overrides or []))
+    settings = load(params, profile, [*(overrides or []), *place.changes(service_account, experiment)])
     if list_all:
         _list_schedules(place.api(settings), as_json=as_json)
         return
@@ -205,7 +205,7 @@ def status(
     from reenact.cluster.settings import cluster_settings
 
     place = Place(host, namespace, token, token_file, ca_file)
-    settings = load(params, profile, place.changes("", experiment) + list(overrides or []))
+    settings = load(params, profile, [*(overrides or []), *place.changes("", experiment)])
     api = place.api(settings)
     if not run:
         if wait:
@@ -232,7 +232,7 @@ class Place:
     ca_file: Path | None
 
     def changes(self, service_account: str, experiment: str) -> list[str]:
-        """The options that are settings of the block `cluster`, as -S has them; -S itself comes after, and wins."""
+        """The options that are settings of the block `cluster`, as -S has them; they come after -S, and win."""
         given = {
             "host": self.host,
             "namespace": self.namespace,

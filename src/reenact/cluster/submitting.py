@@ -139,9 +139,10 @@ def _pinned(params: Params, *, here: Path, allow_dirty: bool, recurring: bool) -
 
     settings: Any = params.blocks["fetch_data"]
     videos = versioned_videos(videos, repo=here, allow_dirty=allow_dirty, settings=settings)
-    if not is_remote(videos) or re.match(r"file:|dvc://[./~]", videos):
+    if not is_remote(videos) or videos.startswith(("file:", "dvc:")):  # no image has git or DVC
         raise SettingsError(
-            f"fetch_data.videos: pods can't reach {videos}. Bring it to s3://, or track it: dvc add, dvc push."
+            f"fetch_data.videos: pods can't reach {redacted(videos)}. Bring it to s3://, or track the folder here: "
+            "dvc add, dvc push."
         )
     return parse(overlaid(params.plain(), {"fetch_data": {"videos": videos}}, where="fetch_data.videos"))
 
