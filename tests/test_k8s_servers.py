@@ -1,5 +1,6 @@
 """MLflow and the object store, started by the very commands of the cluster files, as processes on loopback."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -12,8 +13,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import yaml
 
-from cluster_files import Document, environment, expand, named
+from cluster_files import ROOT, Document, environment, expand, named
+from kfp_api import TOKEN, kfp_api
 from mlflow_server import postgres
 from s3_server import free_port
 
@@ -171,3 +174,30 @@ def test_the_small_object_store_lets_nobody_in_without_its_keys(tmp_path: Path) 
         for wrong in ((keys["access_key"], "wrong12345678"), ("someoneelse", keys["secret_key"])):
             with pytest.raises(exceptions.ClientError, match=r"SignatureDoesNotMatch|InvalidAccessKeyId"):
                 client(*wrong).list_buckets()
+
+
+@pytest.mark.parametrize("overlay", ["local", "cloud-gpu"])
+def test_the_job_registers_the_refresh_once_however_often_it_runs(tmp_path: Path, overlay: str) -> None:
+    job = named(overlay, "Job", "register-refresh")
+    (container,) = job["spec"]["template"]["spec"]["containers"]
+    # What the tools image has in the working directory (docker/Dockerfile), and nothing else of the project.
+    (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
+    shutil.copytree(ROOT / "pipelines/compiled", tmp_path / "pipelines/compiled")
+    (tmp_path / "token").write_text(TOKEN)
+    home = job["metadata"]["namespace"]
+    told = environment(overlay, home, container, {})
+    with kfp_api(multi_user=overlay == "cloud-gpu") as api:
+        token = "--token-file=/var/run/secrets/kubeflow/pipelines/token"
+        assert token in container["args"]
+        words = command(container, told, {f"--host={told['host']}": f"--host={api.uri}",
+                                          token: f"--token-file={tmp_path}/token"})  # fmt: skip
+        for _ in range(2):
+            done = subprocess.run(words, cwd=tmp_path, env=clean() | told, capture_output=True, text=True)
+            assert done.returncode == 0, done.stdout + done.stderr
+        (made,) = api.recurring(told["schedule"])
+        (experiment,) = api.kept["experiments"].values()
+    assert made["trigger"]["cron_schedule"]["cron"] == f"0 {told['cron']}"
+    assert made["service_account"] in {"reenact-pipeline"}
+    assert told["videos"] in json.dumps(made["runtime_config"])
+    assert yaml.safe_load(told["cluster"])["images"]["train"] in json.dumps(made["pipeline_spec"])
+    assert home == (experiment.get("namespace") or "kubeflow")
