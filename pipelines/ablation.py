@@ -3,7 +3,7 @@
 from components.compare import compare
 from kfp import dsl
 
-from pipelines.parts import prepared_data, trained_branches, with_guide
+from pipelines.parts import prepared_data, pushed_data, pushed_outputs, trained_branches, with_guide
 from pipelines.pods import POD, tools_pod
 
 
@@ -26,6 +26,7 @@ def ablation(
     train_told: str,
     evaluate_told: str,
     compare_told: str,
+    push_told: str,
     volume: str = POD["volume"],
     data_cpu: str = POD["data_cpu"],
     data_memory: str = POD["data_memory"],
@@ -44,11 +45,15 @@ def ablation(
     told = {name.removesuffix("_told"): value for name, value in given.items() if name.endswith("_told")}
     place = {name: given[name] for name in POD}
 
-    data = prepared_data(told, store=store, place=place)
+    data, rendered = prepared_data(told, store=store, place=place)
     data = with_guide(told, data, place=place)
+    kept = pushed_data(told, data, rendered=rendered, results=results, place=place)
     trained = trained_branches(told, data, results=results, branch_list=branch_list, place=place)
 
     # Runs although a branch failed: its row says so, the step ends red, and so does the run.
     compared = compare(told=compare_told, results=results)
     compared.after(trained).ignore_upstream_failure()
     tools_pod(compared, place).set_display_name("Compare").set_caching_options(False)
+
+    pushed = pushed_outputs(told, results=results, place=place)
+    pushed.after(kept, compared).ignore_upstream_failure().set_display_name("Push outputs")

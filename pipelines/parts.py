@@ -11,13 +11,15 @@ from components.label_landmarks import label_landmarks
 from components.label_segments import label_segments
 from components.list_shards import list_shards
 from components.prepare_shard import prepare_shard
+from components.push_data import push_data
+from components.push_outputs import push_outputs
 from components.render_clips import render_clips
 from components.train import train
 from components.train_guide import train_guide
 from components.validate_data import validate_data
 from kfp import dsl
 
-from pipelines.pods import Place, data_pod, retried, train_pod
+from pipelines.pods import Place, data_pod, retried, tools_pod, train_pod
 
 Data = dict[str, Any]  # what stages read, by the name of their argument
 
@@ -90,12 +92,12 @@ def branches(
         retried(scored, 1)
 
 
-def prepared_data(told: Mapping[str, Any], *, store: Any, place: Place, fresh: bool = False) -> Data:
+def prepared_data(told: Mapping[str, Any], *, store: Any, place: Place, fresh: bool = False) -> tuple[Data, Any]:
     """The data steps, from clips to checked tables and the split; told: stage -> what it is told, also `shards`.
 
     fresh: the videos are fetched again, whatever a cache remembers.
 
-    Returns the folders of videos, frames, landmarks, actions, segments and checks.
+    Returns the folders of videos, frames, landmarks, actions, segments and checks, and that of the drawn clips.
     """
     rendered = render_clips(told=told["render_clips"])
     data_pod(rendered, place).set_display_name("Render clips")
@@ -136,7 +138,7 @@ def prepared_data(told: Mapping[str, Any], *, store: Any, place: Place, fresh: b
     }
     checked = validate_data(told=told["validate_data"], **data)
     data_pod(checked, place).set_display_name("Validate data")
-    return {**data, "validated": checked.outputs["validated"]}
+    return {**data, "validated": checked.outputs["validated"]}, rendered.outputs["rendered"]
 
 
 def with_guide(told: Mapping[str, Any], data: Data, *, place: Place) -> Data:
@@ -162,3 +164,16 @@ def trained_branches(
         **asked,
     )
     return trained.set_display_name("Branches")
+
+
+def pushed_data(told: Mapping[str, Any], data: Data, *, rendered: Any, results: Any, place: Place) -> dsl.PipelineTask:
+    """What the data steps made, brought to the DVC remote while branches train (docs/data_versions.md)."""
+    pushed = push_data(told=told["push"], results=results, rendered=rendered, **data)
+    retried(tools_pod(pushed, place), 3).set_display_name("Push data").set_caching_options(False)
+    return pushed
+
+
+def pushed_outputs(told: Mapping[str, Any], *, results: Any, place: Place) -> dsl.PipelineTask:
+    """What lies in the results by now, brought to the DVC remote, and the lock fragment that says so."""
+    pushed = push_outputs(told=told["push"], results=results)
+    return retried(tools_pod(pushed, place), 3).set_caching_options(False)

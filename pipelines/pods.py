@@ -95,9 +95,10 @@ def _pod(task: PipelineTask, place: Place, *, seconds: int) -> PipelineTask:
         kubernetes.use_secret_as_env(task, secret, keys, optional=True)
     kubernetes.use_config_map_as_env(task, "reenact", CONFIG, optional=True)
     kubernetes.use_field_path_as_env(task, "KFP_RUN_ID", "metadata.labels['pipeline/runid']")
+    kubernetes.use_field_path_as_env(task, "REENACT_DATA_VERSION", "metadata.labels['reenact.dev/data']")
     kubernetes.set_security_context(task, run_as_user=USER, run_as_group=USER, run_as_non_root=True)
     kubernetes.set_timeout(task, seconds)
-    kubernetes.add_pod_label(task, "reenact.dev/step", task.name)
+    kubernetes.add_pod_label(task, "reenact.dev/step", task.component_spec.name)
     # A mesh's proxy never ends, and the pod with it.
     kubernetes.add_pod_annotation(task, "sidecar.istio.io/inject", "false")
     return task

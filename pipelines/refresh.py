@@ -7,7 +7,7 @@ from components.register import register
 from components.rescore import rescore
 from kfp import dsl
 
-from pipelines.parts import prepared_data, trained_branches, with_guide
+from pipelines.parts import prepared_data, pushed_data, pushed_outputs, trained_branches, with_guide
 from pipelines.pods import POD, retried, tools_pod, train_pod
 
 
@@ -35,6 +35,7 @@ def refresh(
     compare_told: str,
     register_told: str,
     gate_told: str,
+    push_told: str,
     volume: str = POD["volume"],
     data_cpu: str = POD["data_cpu"],
     data_memory: str = POD["data_memory"],
@@ -54,7 +55,7 @@ def refresh(
     place = {name: given[name] for name in POD}
 
     # What lies at the source is looked at anew: a cache would never see that it changed.
-    data = prepared_data(told, store=store, place=place, fresh=True)
+    data, rendered = prepared_data(told, store=store, place=place, fresh=True)
 
     drifted = drift(told=drift_told, results=results, validated=data["validated"])
     retried(tools_pod(drifted, place), 3).set_display_name("Drift").set_caching_options(False)
@@ -64,14 +65,21 @@ def refresh(
 
     with dsl.If(decided.outputs["Output"] == True, "A new model is needed"):  # noqa: E712  (an expression of kfp)
         learned = with_guide(told, data, place=place)
+        kept = pushed_data(told, learned, rendered=rendered, results=results, place=place)
         trained = trained_branches(told, learned, results=results, branch_list=branch_list, place=place)
 
         compared = compare(told=compare_told, results=results)
         compared.after(trained).ignore_upstream_failure()
         tools_pod(compared, place).set_display_name("Compare").set_caching_options(False)
 
+        pushed = pushed_outputs(told, results=results, place=place)
+        pushed.after(kept, compared).ignore_upstream_failure().set_display_name("Push outputs")
+
         registered = register(told=register_told, results=results, comparison=compared.outputs["comparison"])
         retried(tools_pod(registered, place), 3).set_display_name("Register").set_caching_options(False)
 
         gated = gate(told=gate_told, results=results, registered=registered.outputs["registered"], **learned)
         train_pod(gated, place).set_display_name("Gate").set_caching_options(False)
+
+        # Once more, with what follows the comparison: nothing of it is where the comparison failed.
+        pushed_outputs(told, results=results, place=place).after(pushed, gated).set_display_name("Push verdict")

@@ -5,7 +5,7 @@ from components.gate import gate
 from components.register import register
 from kfp import dsl
 
-from pipelines.parts import prepared_data, trained_branches, with_guide
+from pipelines.parts import prepared_data, pushed_data, pushed_outputs, trained_branches, with_guide
 from pipelines.pods import POD, retried, tools_pod, train_pod
 
 
@@ -30,6 +30,7 @@ def training(
     compare_told: str,
     register_told: str,
     gate_told: str,
+    push_told: str,
     volume: str = POD["volume"],
     data_cpu: str = POD["data_cpu"],
     data_memory: str = POD["data_memory"],
@@ -48,16 +49,23 @@ def training(
     told = {name.removesuffix("_told"): value for name, value in given.items() if name.endswith("_told")}
     place = {name: given[name] for name in POD}
 
-    data = prepared_data(told, store=store, place=place)
+    data, rendered = prepared_data(told, store=store, place=place)
     data = with_guide(told, data, place=place)
+    kept = pushed_data(told, data, rendered=rendered, results=results, place=place)
     trained = trained_branches(told, data, results=results, branch_list=branch_list, place=place)
 
     compared = compare(told=compare_told, results=results)
     compared.after(trained).ignore_upstream_failure()
     tools_pod(compared, place).set_display_name("Compare").set_caching_options(False)
 
+    pushed = pushed_outputs(told, results=results, place=place)
+    pushed.after(kept, compared).ignore_upstream_failure().set_display_name("Push outputs")
+
     registered = register(told=register_told, results=results, comparison=compared.outputs["comparison"])
     retried(tools_pod(registered, place), 3).set_display_name("Register").set_caching_options(False)
 
     gated = gate(told=gate_told, results=results, registered=registered.outputs["registered"], **data)
     train_pod(gated, place).set_display_name("Gate").set_caching_options(False)
+
+    # Once more, with what follows the comparison: nothing of it is where the comparison failed.
+    pushed_outputs(told, results=results, place=place).after(pushed, gated).set_display_name("Push verdict")

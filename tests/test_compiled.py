@@ -22,16 +22,17 @@ from reenact.params import parse, read_raw
 ROOT = Path(__file__).parent.parent
 GPU_STEPS = {"train_guide", "train", "evaluate", "gate", "rescore"}
 NEVER_CACHED = {
-    "train", "evaluate", "compare", "register", "gate", "prepare_shard", "drift", "rescore", "push_outputs",
+    "train", "evaluate", "compare", "register", "gate", "prepare_shard", "drift", "rescore", "push_data",
+    "push_outputs",
 }  # fmt: skip
-TRIED_AGAIN = {"fetch_data", "prepare_shard", "train", "register"}
+TRIED_AGAIN = {"fetch_data", "prepare_shard", "train", "register", "push_data", "push_outputs"}
 IMAGES = {
     "reenact-data:0.1.0": {
         "render_clips", "fetch_data", "extract_frames", "label_landmarks", "label_actions", "label_segments",
         "validate_data", "list_shards", "prepare_shard",
     },
     "reenact-train:0.1.0": {"train_guide", "train", "evaluate", "register", "gate", "rescore"},
-    "reenact-tools:0.1.0": {"compare", "drift", "push_outputs"},
+    "reenact-tools:0.1.0": {"compare", "drift", "push_data", "push_outputs"},
 }  # fmt: skip
 TYPES = {"STRING": str, "NUMBER_INTEGER": int, "NUMBER_DOUBLE": float, "LIST": list, "STRUCT": dict, "BOOLEAN": bool}
 
@@ -149,7 +150,7 @@ def test_steps_find_the_shared_volume_and_know_their_run(compiled: Compiled) -> 
     for step, _, _, _, pod in compiled.steps():
         (mount,) = pod["pvcMount"]
         assert mount["mountPath"] == "/reenact", step
-        assert {entry["name"] for entry in pod["fieldPathAsEnv"]} == {"KFP_RUN_ID"}, step
+        assert {entry["name"] for entry in pod["fieldPathAsEnv"]} == {"KFP_RUN_ID", "REENACT_DATA_VERSION"}, step
         assert pod["podMetadata"]["labels"]["reenact.dev/pipeline"] == compiled.spec["pipelineInfo"]["name"]
         assert pod["podMetadata"]["labels"]["reenact.dev/step"] == label_value(step.replace("_", "-"))
         assert all(secret["optional"] for secret in (*pod["secretAsEnv"], *pod["configMapAsEnv"])), step

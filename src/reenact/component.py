@@ -5,7 +5,8 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +106,47 @@ def of_this_run(folder: str) -> str:
     if not run:
         raise SettingsError(f"{folder}: KFP_RUN_ID is not set, so that nobody knows the run. Give a plain folder.")
     return folder.replace("{run}", run)
+
+
+def push_data(*, told: str, folders: Mapping[str, str], results: str, metrics: Any) -> None:
+    """Bring the data stages' folders to the DVC remote; told: JSON of `lock_fragment.push_told`."""
+    from reenact.cluster import lock_fragment
+
+    given = {stage: Path(folder) for stage, folder in folders.items()}
+    with _reported("push_data", told) as counts:
+        pushed = lock_fragment.push_data(json.loads(told), given, Path(of_this_run(results)))
+        counts["bytes"] = float(sum(facts["size"] for facts in pushed.values()))
+    metrics.log_metric("bytes", counts["bytes"])
+    write_json(Path(metrics.path), pushed)
+
+
+def push_outputs(*, told: str, results: str, fragment: Any) -> None:
+    """Bring what lies in the results to the DVC remote and write the fragment of dvc.lock, as an artifact as well."""
+    from reenact.cluster import lock_fragment
+
+    with _reported("push_outputs", told) as counts:
+        written = lock_fragment.push_outputs(json.loads(told), Path(of_this_run(results)))
+        counts |= {name: float(len(written[name])) for name in ("stages", "left_out")}
+    fragment.metadata.update({name: written[name] for name in ("git_commit", "params_hash", "videos", "remote")})
+    write_json(Path(fragment.path), written)
+
+
+@contextmanager
+def _reported(name: str, told: str) -> Iterator[dict[str, float]]:
+    """Start and end of a step that is no stage, to whoever watches; nothing where there is no remote to bring to."""
+    counts: dict[str, float] = {}
+    if not json.loads(told)["remote"]:
+        yield counts
+        return
+    start = time.monotonic()
+    event("step", name=name, state="running")
+    try:
+        yield counts
+    except ReenactError as error:
+        seconds = time.monotonic() - start
+        event("step", name=name, state="failed", seconds=seconds, reason=str(error), code=error.exit_code)
+        raise
+    event("step", name=name, state="done", seconds=time.monotonic() - start, counts=counts)
 
 
 def publish(folder: Path, to: Path) -> None:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from reenact.cli.options import PARAMS, ParamsFile, load
+
 if TYPE_CHECKING:
     from reenact.corpus.sources.materialise import Material, SourceSettings
 
@@ -63,6 +65,25 @@ def pin(
     version = version_of(read_pointer(file).source, _settings())
     write_version(file, version)
     typer.echo(f"{file}: version {version}")
+
+
+@app.command()
+def adopt(
+    fragment: Annotated[Path, typer.Argument(help="lock_fragment.json of a run (its results, or the artifact).")],
+    params: ParamsFile = PARAMS,
+    commit: Annotated[bool, typer.Option("--commit/--no-commit", help="Commit dvc.lock to git.")] = True,
+    dirty: Annotated[
+        bool, typer.Option("--dirty", help="Although dvc.lock has changes that are not committed.")
+    ] = False,
+) -> None:
+    """Turn what a run on a cluster made into entries of dvc.lock and a commit; then `dvc pull` brings it."""
+    from reenact.cluster.adopt import adopt as take_over
+
+    done = take_over(fragment, params=load(params, "", []), repo=Path.cwd(), commit=commit, allow_dirty=dirty)
+    for note in (*(f"left out: {branch}: {reason}" for branch, reason in done.left_out.items()), *done.notes):
+        typer.echo(note, err=True)
+    at = f", commit {done.commit[:12]}" if done.commit else ""
+    typer.echo(f"dvc.lock: {len(done.stages)} stages adopted{at}; `dvc pull` brings their data")
 
 
 def _here(source: str) -> "Material":

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
+from reenact.cluster.lock_fragment import push_told
 from reenact.cluster.settings import ClusterSettings, cluster_settings
 from reenact.config import nearest
 from reenact.errors import SettingsError
@@ -59,6 +60,7 @@ def pipeline_arguments(
         "store": store,
         "shards_told": json.dumps(sharded, sort_keys=False),
         **{f"{stage}_told": json.dumps(each, sort_keys=True) for stage, each in told.items()},
+        "push_told": json.dumps(push_told(params, told), sort_keys=True),
         **(pod_arguments(cluster_settings(params)) if pods else {}),
     }
 

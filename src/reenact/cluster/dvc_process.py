@@ -82,16 +82,18 @@ def _adopt(repo: Any, question: Mapping[str, Any]) -> dict[str, Any]:
 
     What is known by its hash need not lie here. Nothing is written unless every stage is complete.
     """
-    stages = {stage.addressing: stage for stage in repo.index.stages if getattr(stage, "name", None)}
+    stages = {stage.name: stage for stage in repo.index.stages if getattr(stage, "name", None)}
     made = {out.fs_path: out for stage in repo.index.stages for out in stage.outs}
     folders = {repo.fs.abspath(repo.fs.join(repo.root_dir, name)): facts for name, facts in question["folders"].items()}
+    if unknown := [name for name in question["stages"] if name not in stages]:
+        return {"error": f"dvc.yaml has no stage {unknown[0]}: are fanout and code here those of the run?", "kinds": []}
     chosen = [stages[name] for name in question["stages"]]
     for stage in chosen:
         for entry in (*stage.deps, *stage.outs):
             if facts := folders.get(entry.fs_path):
                 _set_hash(entry, facts)
             elif entry in stage.outs:
-                return {"error": f"{stage.addressing}: nothing is known of {entry.def_path}", "kinds": []}
+                return {"error": f"{stage.name}: nothing is known of {entry.def_path}", "kinds": []}
             elif (origin := made.get(entry.fs_path)) is not None and origin.hash_info:
                 entry.hash_info, entry.meta, entry.hash_name = origin.hash_info, origin.meta, origin.hash_name
             else:
@@ -99,7 +101,18 @@ def _adopt(repo: Any, question: Mapping[str, Any]) -> dict[str, Any]:
     with repo.lock:
         for stage in chosen:
             stage.dump(update_pipeline=False, update_lock=True)
-    return {"written": [stage.addressing for stage in chosen]}
+    return {
+        "written": [stage.name for stage in chosen],
+        "uncached": [out.def_path for stage in chosen for out in stage.outs if not out.use_cache],
+        "remotes": _remotes(repo),
+    }
+
+
+def _remotes(repo: Any) -> dict[str, str]:
+    """Addresses by name; "" is the default one."""
+    urls = {name: str(facts.get("url", "")) for name, facts in repo.config["remote"].items()}
+    default = repo.config["core"].get("remote")
+    return {**urls, **({"": urls[default]} if default in urls else {})}
 
 
 def _set_hash(entry: Any, facts: Mapping[str, Any]) -> None:

@@ -15,7 +15,7 @@ from reenact.errors import BadInput, SettingsError, StorageError
 from reenact.params import RENDERED
 from reenact.progress import say
 
-_SHORT = 12  # hex digits of a hash in labels
+_SHORT = 12  # hex digits of a hash in sentences
 
 
 def versioned_videos(
@@ -49,8 +49,8 @@ def versioned_videos(
 
 
 def data_hash(address: str) -> str:
-    """The data's hash, short enough for a label; "" where an address doesn't hold one."""
-    return parse_dvc_remote(address).md5[:_SHORT] if address.startswith(SCHEME) else ""
+    """The md5 by which DVC knows the data, 32 digits, which a label can hold; "" where an address doesn't say it."""
+    return parse_dvc_remote(address).md5.removesuffix(".dir") if address.startswith(SCHEME) else ""
 
 
 def recorded_md5(videos: str, repo: Path) -> str:

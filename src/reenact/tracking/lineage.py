@@ -15,6 +15,7 @@ class Lineage:
 
     git_commit: str = ""
     git_dirty: bool = False
+    data_version: str = ""  # of the source of the videos: the hash by which DVC knows it
     data_hash: str = ""
     params_hash: str = ""
     kfp_run_id: str = ""
@@ -40,8 +41,8 @@ def read_lineage(
     """Lineage of what this process makes.
 
     Commit and state of the work tree come from git in `code`; an image has no git, so REENACT_GIT_COMMIT comes
-    first. REENACT_IMAGE_DIGEST and KFP_RUN_ID are set by the image and the pipeline, REENACT_TRAINER by whoever
-    starts one (`reenact run` and `reenact repro` take git's user.name).
+    first. REENACT_IMAGE_DIGEST, KFP_RUN_ID and REENACT_DATA_VERSION are set by the image and the pipeline,
+    REENACT_TRAINER by whoever starts one (`reenact run` and `reenact repro` take git's user.name).
     """
     env = os.environ if environment is None else environment
     told = env.get("REENACT_GIT_COMMIT", "")
@@ -53,6 +54,7 @@ def read_lineage(
     return Lineage(
         git_commit=commit,
         git_dirty=bool(changes),
+        data_version=env.get("REENACT_DATA_VERSION", ""),
         data_hash=data_hash,
         params_hash=params_hash,
         kfp_run_id=env.get("KFP_RUN_ID", ""),
