@@ -14,7 +14,11 @@ import yaml
 ROOT = Path(__file__).parent.parent
 OVERLAYS = tuple(sorted(folder.name for folder in (ROOT / "k8s/overlays").iterdir()))
 
+# Where the steps of a run live: standalone Kubeflow Pipelines runs them in its own namespace.
+STEPS = {"local": "kubeflow", "cloud-gpu": "reenact"}
+
 Document = dict[str, Any]
+each_overlay = pytest.mark.parametrize("overlay", OVERLAYS)
 
 
 @functools.cache
@@ -27,6 +31,15 @@ def built(overlay: str) -> tuple[Document, ...]:
     )
     assert done.returncode == 0, done.stderr
     return tuple(yaml.safe_load_all(done.stdout))
+
+
+def compiled() -> list[Document]:
+    """Every document of every compiled pipeline."""
+    return [
+        document
+        for file in sorted((ROOT / "pipelines/compiled").glob("*.yaml"))
+        for document in yaml.safe_load_all(file.read_text())
+    ]
 
 
 def of_kind(overlay: str, *kinds: str) -> list[Document]:
