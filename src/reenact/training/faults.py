@@ -1,7 +1,8 @@
 """Faults on purpose, for drills: does the rest survive a branch that dies?
 
 REENACT_FAULT="BRANCH:STEP:KIND[,...]" strikes just before that step (counted from 0) of that branch.
-exit: the process ends at once with code 70; kill: by SIGKILL; nan: the target picture becomes not-a-number.
+exit: the process ends at once with code 70; kill: by SIGKILL; once: by SIGKILL, but only where no earlier process has
+left a checkpoint, so that a retry in the same environment comes through; nan: the target picture becomes not-a-number.
 """
 
 import os
@@ -15,7 +16,7 @@ from reenact.errors import SettingsError
 from reenact.faces.batch import FaceBatch
 
 VARIABLE = "REENACT_FAULT"
-KINDS = ("exit", "kill", "nan")
+KINDS = ("exit", "kill", "once", "nan")
 EXIT_CODE = 70
 
 
@@ -42,6 +43,11 @@ def faults_of(branch: str) -> tuple[Fault, ...]:
     return tuple(fault for fault in planned if fault.branch == branch)
 
 
+def left(faults: tuple[Fault, ...]) -> tuple[Fault, ...]:
+    """Those that strike a training which continues a checkpoint, too."""
+    return tuple(fault for fault in faults if fault.kind != "once")
+
+
 def strike(faults: tuple[Fault, ...], step: int, batch: FaceBatch) -> FaceBatch:
     """The batch as this step is to see it, unless the process ends here."""
     for fault in faults:
@@ -49,7 +55,7 @@ def strike(faults: tuple[Fault, ...], step: int, batch: FaceBatch) -> FaceBatch:
             continue
         if fault.kind == "exit":
             os._exit(EXIT_CODE)
-        if fault.kind == "kill":
+        if fault.kind in ("kill", "once"):
             os.kill(os.getpid(), signal.SIGKILL)
         image, landmarks = (torch.full_like(x, float("nan")) for x in (batch.target.image, batch.target.landmarks))
         batch = replace(batch, target=replace(batch.target, image=image, landmarks=landmarks))

@@ -22,7 +22,7 @@ from reenact.systems.protocol import Phase, System
 from reenact.training.alarms import PREFIX, check_looks, check_step
 from reenact.training.checkpoints import Checkpoints
 from reenact.training.draws import sources_at, step_seed
-from reenact.training.faults import Fault, strike
+from reenact.training.faults import Fault, left, strike
 from reenact.training.length import how_far, may_be_chosen, place_of, progress_of, samples_at, steps_of
 from reenact.training.looks import Looks
 from reenact.training.pictures import grid, thinned, to_bytes
@@ -274,6 +274,7 @@ class Training:
         if kept is not None:
             self.state = State.read(kept)
             self.continued_from = self.state.step
+            self.faults = left(self.faults)
             load_weights(self.system, self.state.weights)
             self.fabric.strategy.precision.load_state_dict(self.state.precision)
             self.checkpoints.begin(self.samples)
