@@ -17,7 +17,7 @@ from typing import Any
 from reenact.errors import StorageError
 
 _DOCKER = Path("/var/run/docker.sock")
-_START = 30.0  # s that podman's service may take
+_START = 180.0  # s that podman's service may take: it waits for builds that hold podman's store
 
 
 @contextmanager
