@@ -82,11 +82,15 @@ def run_container(client: Any, image: str, command: list[str], **given: Any) -> 
 
 def find_image(client: Any, name: str) -> str:
     """Id of an image of this machine; raises StorageError where there is none of that name."""
-    places = ("", "localhost/", "docker.io/library/", "docker.io/")
-    wanted = {f"{place}{name if ':' in name.rpartition('/')[2] else name + ':latest'}" for place in places}
-    for image in client.images.list():
-        if wanted & set(image.tags):
-            return str(image.id)
+    from docker.errors import DockerException, ImageNotFound
+
+    for place in ("", "localhost/"):  # podman's name for what was built here
+        try:
+            return str(client.images.get(place + name).id)
+        except ImageNotFound:
+            continue
+        except DockerException as error:
+            raise StorageError(f"containers: the engine can't say whether it has {name} ({error}).") from None
     raise StorageError(f"containers: the image {name} is not on this machine. `make images` builds it.")
 
 
