@@ -24,7 +24,7 @@ from mlflow_server import MlflowServer
 from reenact.errors import StorageError
 from reenact.hashing import hash_file
 from s3_server import s3
-from tiny_project import REENACT, ROOT, call, make_project, set_params
+from tiny_project import REENACT, ROOT, call, make_project
 
 __all__ = ["s3"]
 pytestmark = [
@@ -61,21 +61,25 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MlflowServer]:
 
 
 @pytest.fixture(scope="module")
-def project(s3: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tiny corpus as a folder of a DVC remote, known by its hash, and the chain on it as run by `dvc repro`."""
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The chain on a tiny corpus as run by `dvc repro`."""
     changes: dict[str, Any] = {
         "fanout": {"variants": ["full", "no_pixel"]},
         "checkpoints": {"every_samples": 10},
         "cluster": {"images": IMAGES},
     }
     folder = make_project(tmp_path_factory.mktemp("containers") / "project", changes)
-    drawn = call(folder, "dvc", "repro", "render_clips")
-    assert drawn.returncode == 0, drawn.stdout
-    md5 = put_folder(folder / "out/rendered", Path(s3["folder"], "dvc"))
-    set_params(folder, {"fetch_data": {"videos": f"dvc+s3://bucket/dvc?md5={md5}"}})
-    done = call(folder, "dvc", "repro", **served(s3))
+    done = call(folder, "dvc", "repro")
     assert done.returncode == 0, done.stdout
     return folder
+
+
+@pytest.fixture(scope="module")
+def videos(project: Path, s3: dict[str, str]) -> str:
+    """The setting that names its clips as a folder of a DVC remote, by its hash."""
+    return (
+        f"fetch_data.videos=dvc+s3://bucket/dvc?md5={put_folder(project / 'out/rendered', Path(s3['folder'], 'dvc'))}"
+    )
 
 
 def put_folder(folder: Path, remote: Path) -> str:
@@ -106,9 +110,9 @@ def run(project: Path, name: str, *changes: str, **environment: str) -> "subproc
 
 
 @pytest.fixture(scope="module")
-def contained(project: Path, s3: dict[str, str], server: MlflowServer) -> Path:
+def contained(project: Path, videos: str, s3: dict[str, str], server: MlflowServer) -> Path:
     """The whole pipeline in containers: data and checkpoints on S3, records on the server, a training killed once."""
-    places = ("checkpoints.uri=s3://bucket/checkpoints", f"tracking.uri={server.uri}")
+    places = (videos, "checkpoints.uri=s3://bucket/checkpoints", f"tracking.uri={server.uri}")
     done = run(project, "contained", *places, **served(s3), REENACT_FAULT="cgan-full-0:5:once")
     folder = project / "runs/contained"
     assert done.returncode == 0, done.stdout + (folder / "log.txt").read_text()[-6000:]
@@ -116,9 +120,10 @@ def contained(project: Path, s3: dict[str, str], server: MlflowServer) -> Path:
 
 
 @pytest.fixture(scope="module")
-def processes(project: Path, s3: dict[str, str], contained: Path) -> Path:
+def processes(project: Path, videos: str, s3: dict[str, str], contained: Path) -> Path:
     """The same by kfp's runner of processes; nothing of it may come from what the containers made."""
-    done = call(project, REENACT, "run", "--name", "processes", "-S", "checkpoints.uri=out/other", **served(s3))
+    changes = ("-S", videos, "-S", "checkpoints.uri=out/other")
+    done = call(project, REENACT, "run", "--name", "processes", *changes, **served(s3))
     assert done.returncode == 0, done.stdout
     return project / "runs/processes"
 
@@ -185,8 +190,8 @@ def test_a_step_that_fails_in_its_container_fails_the_pipeline_with_its_sentence
     assert not (project / "runs/missing/comparison").exists()
 
 
-def test_a_branch_that_dies_in_its_container_is_a_missing_row(project: Path, s3: dict[str, str]) -> None:
-    changes = ("fanout.seeds=[3]", "train.samples=10")
+def test_a_branch_that_dies_in_its_container_is_a_missing_row(project: Path, videos: str, s3: dict[str, str]) -> None:
+    changes = (videos, "fanout.seeds=[3]", "train.samples=10")
     done = run(project, "dead", *changes, **served(s3), REENACT_FAULT="cgan-full-3:1:exit")
     assert done.returncode == 8, done.stdout
     table = pd.read_parquet(project / "runs/dead/comparison/table.parquet").set_index("row")["status"]
