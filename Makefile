@@ -52,7 +52,7 @@ images: ## Build the images of the pipeline's steps with docker or podman (docs/
 	$(PYTHON) docker/build.py
 
 test-containers: $(STAMP) images ## The pipeline in real containers: builds the images, then tests in them
-	$(ONE_THREAD) $(BIN)/python -m pytest -m containers tests/
+	$(ONE_THREAD) REENACT_CONTAINERS=required $(BIN)/python -m pytest -m containers tests/
 
 lint: $(STAMP) ## Style, types, and which part may import which
 	$(BIN)/ruff check .

@@ -18,7 +18,7 @@ from reenact.training.alarms import check_step, verdicts
 from reenact.training.checkpoints import Checkpoints, open_checkpoints
 from reenact.training.device import make_fabric
 from reenact.training.draws import sources_at, step_seed
-from reenact.training.faults import Fault, faults_of
+from reenact.training.faults import Fault, faults_of, left
 from reenact.training.keys import data_hash, hash_sparsely, training_key
 from reenact.training.length import ended_by, may_be_chosen, progress_of
 from reenact.training.loop import Training, timetable
@@ -484,6 +484,12 @@ def test_faults_are_read_for_their_branch_alone(monkeypatch):
     monkeypatch.setenv("REENACT_FAULT", "cgan-full-0:soon:exit")
     with pytest.raises(SettingsError, match="expected BRANCH:STEP:KIND"):
         faults_of("cgan-full-0")
+
+
+def test_a_fault_that_strikes_once_spares_the_retry():
+    kinds = ("kill", "once", "nan")
+    faults = tuple(Fault(branch="cgan-full-0", step=3, kind=kind) for kind in kinds)
+    assert [fault.kind for fault in left(faults)] == ["kill", "nan"]
 
 
 def test_device_settings_that_can_not_be_are_named():
