@@ -99,6 +99,10 @@ class KfpApi:
                 return _error(409, 6, "already exists")
         elif body.get("experiment_id") not in self.kept["experiments"]:
             return _error(400, 3, "there is no such experiment")
+        if len(body.get("description", "")) > 255:
+            return _error(500, 13, "Data too long for column 'Description'")
+        if kind != "experiments" and (wrong := misgiven(body)):
+            return _error(400, 3, wrong)
         made = {**body, _IDS[kind]: str(uuid.uuid4()), "created_at": f"2026-01-01T00:00:{len(self.kept[kind]):02}Z"}
         if kind == "runs":
             made["state"] = "PENDING"
@@ -161,6 +165,19 @@ def misread(body: Any, model: str) -> str:
             return f"{key}: {wrong}"
     known(**{name: body.get(key) for name, key in known.attribute_map.items()})
     return ""
+
+
+def misgiven(body: dict[str, Any]) -> str:
+    """What is wrong with the arguments of a run; "" where all is well."""
+    given = body.get("runtime_config", {}).get("parameters", {})
+    if len(json.dumps(given)) > 10_000:  # of older servers; newer ones take twice as much
+        return "The input parameter length exceed maximum size of 10000."
+    sent = body["pipeline_spec"]
+    asked = sent.get("pipeline_spec", sent)["root"]["inputDefinitions"]["parameters"]
+    if unknown := sorted(set(given) - set(asked)):
+        return f"parameters {unknown} are not in the pipeline"
+    missing = sorted(name for name, told in asked.items() if name not in given and "defaultValue" not in told)
+    return f"parameters {missing} are required" if missing else ""
 
 
 @contextmanager

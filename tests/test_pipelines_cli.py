@@ -69,6 +69,14 @@ def finished(server: KfpApi, state: str = "SUCCEEDED", **more: Any) -> None:
     list(server.kept["runs"].values())[-1].update(state=state, **more)
 
 
+def told(sent: dict[str, Any], name: str) -> str:
+    """A long argument of a run that was sent."""
+    asked = sent["pipeline_spec"]["pipeline_spec"]["root"]["inputDefinitions"]["parameters"]
+    text = asked[name]["defaultValue"]
+    assert isinstance(text, str)
+    return text
+
+
 def test_a_submission_makes_the_experiment_and_says_where_to_look(server: KfpApi, run) -> None:
     code, out, _ = run("submit", "--service-account", "runner", "--experiment", "faces", "-S", "train.samples=7",
                        "-S", "cluster={experiment: of a file, gpus: 2}")  # fmt: skip
@@ -78,7 +86,7 @@ def test_a_submission_makes_the_experiment_and_says_where_to_look(server: KfpApi
     assert (experiment["display_name"], experiment["namespace"]) == ("faces", "reenact")
     assert (sent["experiment_id"], sent["service_account"]) == (experiment["experiment_id"], "runner")
     assert sent["runtime_config"]["parameters"]["gpus"] == 2
-    assert '"samples": 7' in sent["runtime_config"]["parameters"]["train_told"]
+    assert '"samples": 7' in told(sent, "train_told")
     assert "commit 0123456789ab" in sent["description"]
     (made,) = server.kept["runs"]
     assert f"{server.uri}/#/runs/details/{made}" in out

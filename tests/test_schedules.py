@@ -125,7 +125,8 @@ def test_whoever_is_cut_off_calls_again(server, api, wanted, method: str, path: 
     schedule(api, wanted("train.samples=7" if then == "the same" else "train.samples=8"))
     (left,) = server.recurring("nightly")
     assert left["status"] == "ENABLED"
-    assert ('"samples": 8' in left["runtime_config"]["parameters"]["train_told"]) == (then == "another")
+    asked = left["pipeline_spec"]["pipeline_spec"]["root"]["inputDefinitions"]["parameters"]
+    assert ('"samples": 8' in asked["train_told"]["defaultValue"]) == (then == "another")
 
 
 def test_a_new_one_that_may_not_be_switched_on_leaves_the_old_one_at_work(server: KfpApi, api: Api, wanted) -> None:

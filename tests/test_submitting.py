@@ -1,13 +1,14 @@
 """What a submission is made of, and what is refused before anything is sent."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from kfp_api import kfp_api, misread
+from kfp_api import kfp_api, misgiven, misread
 from reenact.cluster.arguments import RESULTS, WORK, pipeline_arguments
 from reenact.cluster.local_files import FILES, setting, texts
 from reenact.cluster.schedules import Schedule
@@ -33,7 +34,18 @@ def test_the_body_is_one_that_the_servers_own_model_reads(submit) -> None:
     assert misread(body, "V2beta1Run") == ""
     assert misread({**body, "displayname": "x"}, "V2beta1Run") == "V2beta1Run has no displayname"
     assert body["service_account"] == "reenact-pipeline"
+    assert misgiven(body) == ""
     assert body["runtime_config"]["parameters"]["results"] == RESULTS == "/reenact/runs/{run}"
+
+
+def test_what_stages_are_told_goes_into_the_specification_since_arguments_may_not_be_long(submit) -> None:
+    made = submit("train.samples=7")
+    body = made.body("x")
+    assert max(len(str(value)) for value in body["runtime_config"]["parameters"].values()) < 300
+    asked = body["pipeline_spec"]["pipeline_spec"]["root"]["inputDefinitions"]["parameters"]
+    given = {name: told["defaultValue"] for name, told in asked.items() if "defaultValue" in told}
+    assert {**given, **body["runtime_config"]["parameters"]} == made.arguments
+    assert len(replace(made, description="x" * 999).body("x")["description"]) == 255
 
 
 def test_both_documents_are_sent_with_the_images_of_the_settings(submit) -> None:
@@ -199,7 +211,7 @@ def test_the_specification_is_what_kfps_own_client_would_send() -> None:
 def test_every_compiled_pipeline_takes_what_the_settings_say(path: Path, tmp_path: Path) -> None:
     changed = [f"cluster.images.{role}=elsewhere.example/reenact-{role}:9" for role in ("data", "train", "tools")]
     made = prepare(settings(*changed), pipeline=path.stem, compiled=path.parent, here=tmp_path)
-    assert misread(made.body("some-id"), "V2beta1Run") == ""
+    assert misread(made.body("some-id"), "V2beta1Run") == misgiven(made.body("some-id")) == ""
     images = [one["container"]["image"] for one in made.spec["pipeline_spec"]["deploymentSpec"]["executors"].values()]
     assert [image for image in images if not image.startswith("elsewhere.example/")] == []
 
@@ -216,7 +228,7 @@ def test_kfps_own_client_sends_the_same_bodies(submit, tmp_path: Path, monkeypat
     with kfp_api() as server:
         client = Client(host=server.uri, existing_token=server.token, namespace="faces")
         experiment = client.create_experiment("faces", namespace="faces").experiment_id
-        told = {"params": dict(made.arguments), "service_account": made.service_account}
+        told = {"params": ours["runtime_config"]["parameters"], "service_account": made.service_account}
         client.run_pipeline(experiment, "tonight", str(file), **told)
         client.create_recurring_run(
             experiment, "tonight", cron_expression="0 0 3 * * *", no_catchup=True, pipeline_package_path=str(file),

@@ -11,7 +11,7 @@ from typing import Any
 
 from reenact.cluster.api import Api
 from reenact.cluster.connection import Away, Unanswered
-from reenact.cluster.submitting import Submission
+from reenact.cluster.submitting import LONGEST, Submission
 from reenact.errors import ApiRefused, ReenactError, StorageError
 from reenact.hashing import hash_json
 
@@ -34,7 +34,7 @@ class Schedule:
     def body(self, experiment_id: str, *, on: bool, note: str = "") -> dict[str, Any]:
         """As the API takes it: one run at a time, and none made up for those that were missed."""
         run = self.submission.body(experiment_id)
-        told = "; ".join(filter(None, [run["description"], f"{_MARK}{self.fingerprint}", note]))
+        told = "; ".join(filter(None, [f"{_MARK}{self.fingerprint}", note, run["description"]]))[:LONGEST]
         return {
             **run,
             "description": told,

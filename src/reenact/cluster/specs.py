@@ -1,4 +1,4 @@
-"""What is put into a compiled pipeline when it is sent: images of the settings, labels of where it comes from."""
+"""What is put into a compiled pipeline when it is sent: images, labels of where it comes from, long arguments."""
 
 import copy
 import re
@@ -32,4 +32,13 @@ def with_labels(platforms: Mapping[str, Any], labels: Mapping[str, str], *, exec
     said = place.setdefault("executors", {})
     for name in executors:
         said.setdefault(name, {}).setdefault("podMetadata", {}).setdefault("labels", {}).update(labels)
+    return changed
+
+
+def with_defaults(spec: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    """A compiled pipeline (its first YAML document) whose parameters have these values unless others are given."""
+    changed: dict[str, Any] = copy.deepcopy(dict(spec))
+    asked = changed["root"]["inputDefinitions"]["parameters"]
+    for name, value in values.items():
+        asked[name] = {**asked[name], "defaultValue": value}
     return changed

@@ -13,7 +13,7 @@ from reenact.cluster.arguments import RESULTS, STORE, WORK, pipeline_arguments, 
 from reenact.cluster.local_files import check_for_pods
 from reenact.cluster.names import label_value
 from reenact.cluster.settings import cluster_settings
-from reenact.cluster.specs import with_images, with_labels
+from reenact.cluster.specs import with_defaults, with_images, with_labels
 from reenact.corpus.sources.materialise import is_remote
 from reenact.corpus.sources.names import redacted
 from reenact.errors import SettingsError, StorageError
@@ -22,7 +22,11 @@ from reenact.params import Params, overlaid, parse
 from reenact.steps import own_videos
 from reenact.tracking.lineage import read_lineage
 
-_NAME = 128  # characters of a run's name, as the server's table has them
+_NAME = 128  # characters of a run's name
+LONGEST = 255  # characters of a description in the server's table, which refuses longer ones
+# Bytes of an argument beyond which it goes into the specification: the server takes 20,000 for all arguments of a run,
+# older ones 10,000, and what the stages are told is about as much.
+_LONG = 200
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,13 +47,15 @@ class Submission:
 
     def body(self, experiment_id: str) -> dict[str, Any]:
         """A run as the API takes it; the specification itself is sent, so caching stays as it was compiled."""
+        long = {name for name, value in self.arguments.items() if isinstance(value, str) and len(value) > _LONG}
+        defaults = {name: value for name, value in self.arguments.items() if name in long}
         return {
             "display_name": self.name,
-            "description": self.description,
+            "description": self.description[:LONGEST],
             "experiment_id": experiment_id,
             "service_account": self.service_account,
-            "runtime_config": {"parameters": dict(self.arguments)},
-            "pipeline_spec": dict(self.spec),
+            "runtime_config": {"parameters": {key: value for key, value in self.arguments.items() if key not in long}},
+            "pipeline_spec": {**self.spec, "pipeline_spec": with_defaults(self.spec["pipeline_spec"], defaults)},
         }
 
 
