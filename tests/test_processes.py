@@ -134,7 +134,7 @@ def test_two_processes_are_one_training_with_one_record_and_another_number_goes_
     with monkeypatch.context() as patch:
         patch.setenv("REENACT_FAULT", "cgan-full-0:5:exit")
         for each in (step, alone):
-            with pytest.raises(ProcessLost, match=r"train cgan-full-0: process \d with code 70"):
+            with pytest.raises(ProcessLost, match=r"train cgan-full-0: process \d ended with code 70"):
                 train_in_processes(2, **each)
     assert not (tmp_path / "out" / "stage.json").exists()
     result = train_in_processes(2, **step)
@@ -202,10 +202,10 @@ def test_a_cancelled_training_leaves_no_process(root, tmp_path, number):
 
 
 def test_the_first_cause_is_told_and_not_what_followed_from_it(tmp_path):
-    write_step(tmp_path, "train", told={}, folders={}, branch=None, out=tmp_path)
+    write_step(tmp_path, {})
     write_end(tmp_path, 1, RuntimeError("connection closed by peer"))
     write_end(tmp_path, 0, BadInput("clips/ana.mp4: no face."))
     error = read_error(tmp_path, "train cgan-full-0")
     assert (type(error), str(error)) == (BadInput, "clips/ana.mp4: no face.")
-    write_step(tmp_path, "train", told={}, folders={}, branch=None, out=tmp_path)
+    write_step(tmp_path, {})
     assert "without a word" in str(read_error(tmp_path, "train cgan-full-0"))

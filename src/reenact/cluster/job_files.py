@@ -21,22 +21,25 @@ RESULT = "result.json"
 AGENT = "agent.json"
 
 
-def write_step(
-    folder: Path,
+def step_of(
     stage: str,
     *,
     told: Mapping[str, Any],
     folders: Mapping[str, Path],
     branch: Mapping[str, Any] | None,
     out: Path,
-) -> Path:
-    """The step as its processes read it, all that an earlier try left taken away. Returns the file."""
+) -> dict[str, Any]:
+    """A step as its processes read it."""
+    given = {name: str(path.absolute()) for name, path in folders.items()}
+    return {"stage": stage, "told": told, "folders": given, "branch": branch, "out": str(out.absolute())}
+
+
+def write_step(folder: Path, step: Mapping[str, Any]) -> Path:
+    """Write a step, all that an earlier try left taken away. Returns the file."""
     folder.mkdir(parents=True, exist_ok=True)
     for left in (folder / RESULT, folder / AGENT, *folder.glob("ended-*.json")):
         left.unlink(missing_ok=True)
-    given = {name: str(path.absolute()) for name, path in folders.items()}
-    plain = {"stage": stage, "told": told, "folders": given, "branch": branch, "out": str(out.absolute())}
-    write_json(folder / STEP, plain)
+    write_json(folder / STEP, step)
     return folder / STEP
 
 
@@ -65,8 +68,11 @@ def read_result(folder: Path) -> StageResult | None:
     return StageResult(**{**plain, "notes": tuple(plain["notes"])})
 
 
-def read_error(folder: Path, what: str) -> ReenactError:
-    """Why the processes of `what` did not come to an end, as the error that the first cause was."""
+def read_error(folder: Path, what: str, *, seen: str = "") -> ReenactError:
+    """Why the processes of `what` did not come to an end, as the error that the first cause was.
+
+    seen: what was seen of it from outside.
+    """
     ends = sorted(_ends(folder), key=lambda end: (not end["known"], end["time"]))
     if ends and ends[0]["known"]:
         return _kind(ends[0]["code"])(ends[0]["sentence"])
@@ -77,10 +83,10 @@ def read_error(folder: Path, what: str) -> ReenactError:
         rank, number = killed[0]
         hint = " Often that is the memory: give the pod more, or a smaller train.batch." if number == 9 else ""
         return ProcessLost(f"{what}: process {rank} was ended by signal {number}.{hint}")
-    if ends:
-        return ProcessLost(f"{what}: process {ends[0]['rank']} broke off ({ends[0]['sentence']}).")
-    said = ", ".join(f"process {rank} with code {code}" for rank, code in codes.items())
-    return ProcessLost(f"{what}: {said or 'its processes'} ended without a word; see the log.")
+    said = [f"process {end['rank']} broke off ({end['sentence']})" for end in ends[:1]]
+    said += [f"process {rank} ended with code {code} and without a word" for rank, code in codes.items() if not ends]
+    said += [seen] if seen else []
+    return ProcessLost(f"{what}: {'; '.join(said) or 'its processes ended without a word; see the log'}.")
 
 
 def first_traceback(folder: Path) -> str:

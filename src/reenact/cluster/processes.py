@@ -1,16 +1,15 @@
 """A training in several processes of one machine, one for each of its accelerators: `torchrun --standalone`."""
 
 import os
-import signal
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from reenact.cluster.job_files import first_traceback, read_error, read_result, write_step
+from reenact.cluster.job_files import first_traceback, read_error, read_result, step_of, write_step
+from reenact.cluster.signals import asked_to_end
 from reenact.stages.result import StageResult
 from reenact.systems.branch import Branch
 
@@ -31,7 +30,7 @@ def train_in_processes(
     job: a folder for what they tell us. Their log is ours. A signal to end reaches them, and ends this process
     when they are gone. Raises the error that ended the first of them: each kind as in one process, else ProcessLost.
     """
-    step = write_step(job, "train", told=told, folders=folders, branch=branch, out=out)
+    step = write_step(job, step_of("train", told=told, folders=folders, branch=branch, out=out))
     threads = max(1, min(int(told["threads"]), len(os.sched_getaffinity(0)) // count))
     environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
     if sys.platform == "linux":
@@ -53,7 +52,7 @@ def torchrun(count: int, step: Path) -> list[str]:
 
 def _run(command: list[str], environment: Mapping[str, str]) -> int:
     """The exit code of a command that gets our signals; a signal to end also ends us, after it."""
-    with _received() as received:
+    with asked_to_end() as received:
         process = subprocess.Popen(command, env=environment)
         handed_on = 0
         while True:
@@ -66,17 +65,3 @@ def _run(command: list[str], environment: Mapping[str, str]) -> int:
     if received:
         raise SystemExit(128 + received[0])
     return code
-
-
-@contextmanager
-def _received() -> Iterator[list[int]]:
-    """Yield the list of the signals that ask us to end, as they come; only a process's main thread can have them."""
-    received: list[int] = []
-    ours = threading.current_thread() is threading.main_thread()
-    numbers = (signal.SIGTERM, signal.SIGINT) if ours else ()
-    before = {number: signal.signal(number, lambda number, _: received.append(number)) for number in numbers}
-    try:
-        yield received
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
