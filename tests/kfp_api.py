@@ -176,7 +176,12 @@ def misgiven(body: dict[str, Any]) -> str:
     asked = sent.get("pipeline_spec", sent)["root"]["inputDefinitions"]["parameters"]
     if unknown := sorted(set(given) - set(asked)):
         return f"parameters {unknown} are not in the pipeline"
-    missing = sorted(name for name, told in asked.items() if name not in given and "defaultValue" not in told)
+    kinds: dict[str, Any] = {"STRING": str, "LIST": list, "STRUCT": dict, "BOOLEAN": bool, "NUMBER_INTEGER": int}
+    for name, value in given.items():
+        if not isinstance(value, kinds[asked[name]["parameterType"]]):
+            return f"parameter {name} is not of type {asked[name]['parameterType']}"
+    free = {name for name, told in asked.items() if "defaultValue" in told and told.get("isOptional")}
+    missing = sorted(set(asked) - set(given) - free)
     return f"parameters {missing} are required" if missing else ""
 
 

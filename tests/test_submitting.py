@@ -162,7 +162,7 @@ def test_a_folder_of_ours_becomes_its_version_in_the_remote(submit, tmp_path: Pa
     assert asked == [("clips", tmp_path, True)]
     assert json.loads(made.arguments["fetch_data_told"])["settings"]["videos"] == version
     labels = made.spec["platform_spec"]["platforms"]["kubernetes"]["deploymentSpec"]["executors"]["exec-1"]
-    assert labels["podMetadata"]["labels"]["reenact.dev/data"] == "ab" * 6
+    assert labels["podMetadata"]["labels"]["reenact.dev/data"] == lock_versions.data_hash(version) != ""
     monkeypatch.setattr(lock_versions, "versioned_videos", lambda videos, **_: videos)
     with pytest.raises(SettingsError, match="pods can't reach clips"):
         submit("fetch_data.videos=clips")

@@ -40,5 +40,5 @@ def with_defaults(spec: Mapping[str, Any], values: Mapping[str, Any]) -> dict[st
     changed: dict[str, Any] = copy.deepcopy(dict(spec))
     asked = changed["root"]["inputDefinitions"]["parameters"]
     for name, value in values.items():
-        asked[name] = {**asked[name], "defaultValue": value}
+        asked[name] = {**asked[name], "defaultValue": value, "isOptional": True}  # as kfp marks those with one
     return changed
