@@ -20,6 +20,8 @@ from reenact.stages.drift import DriftSettings, drift
 from reenact.stages.evaluate import EvaluateSettings, PairSettings
 from reenact.stages.gate import gate
 from reenact.stages.rescore import rescore
+from reenact.stages.result import StageResult
+from reenact.steps import STEPS
 from reenact.systems import store
 from reenact.tracking.registry import RegistrySettings
 from registered_versions import add_version, weights_folder
@@ -133,6 +135,7 @@ def test_the_same_data_and_a_healthy_champion_need_nothing_night_after_night(dec
         assert result.counts["needed"] == 0
         assert (decision["reasons"], decision["notes"]) == ([], [])
         assert {line["loss"] for line in decision["figures"]} == {0.0}, "the same pairs, the same figures"
+        assert {line["chance"] for line in decision["figures"]} == {0.0}, "known as the same by what the gate attached"
 
 
 def test_other_data_is_a_need_with_its_sentence_and_pages(decide, compared, version, tmp_path):
@@ -193,6 +196,25 @@ def test_a_champion_that_cannot_be_scored_is_a_need(decide, version, client, mod
     result, decision = decide(profile())
     assert result.counts["needed"] == 1
     assert f"version {number} can't be scored any more" in decision["reasons"][0]
+
+
+@pytest.mark.parametrize("needed", [True, False])
+def test_the_component_hands_the_decision_on_as_a_bool(tmp_path, monkeypatch, needed):
+    from components.rescore import rescore as component
+    from kfp import dsl
+
+    def run_step(stage, *, out, folders, **_):
+        assert set(folders) == set(STEPS[stage].inputs)
+        write_json(out / "decision.md", "")
+        return StageResult(stage=stage, counts={"needed": float(needed)})
+
+    monkeypatch.setattr("reenact.component.run_step", run_step)
+    names = ("drifted", "videos", "frames", "landmarks", "actions", "segments", "validated")
+    artifacts = {name: dsl.Artifact(uri=str(tmp_path / name)) for name in (*names, "rescored", "decision")}
+    found = component.python_func(
+        told="{}", results="", metrics=dsl.Metrics(uri=str(tmp_path / "metrics")), **artifacts
+    )  # fmt: skip
+    assert found is needed
 
 
 def test_what_is_no_record_of_drift_is_refused(decide, tmp_path, folders, tracking, model):

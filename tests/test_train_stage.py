@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -32,6 +33,7 @@ def root(tmp_path_factory):
     split = read_table(path, kind="split")
     split.loc[split["identity"] == TESTED, "split"] = "test"
     write_table(path, split, kind="split")
+    (folder / "validated" / "profile.json").write_text('{"kind": "profile"}')
     make_guide(folder)
     return folder
 
@@ -156,6 +158,8 @@ def test_the_mlflow_run_names_settings_feature_network_terms_pictures_and_lineag
     assert {"lineage.git_commit", "lineage.git_dirty"} & run.data.tags.keys()
     assert status["lineage"]["mlflow_run_id"] == run.info.run_id
     assert len(client.list_artifacts(run.info.run_id, "images")) >= 2
+    left = client.download_artifacts(run.info.run_id, "train/profile.json")
+    assert hash_file(Path(left)) == hash_file(root / "validated/profile.json"), "what later data is held against"
 
 
 def test_a_share_of_the_people_is_trained_on_and_said(root, trained, tmp_path):
