@@ -61,7 +61,7 @@ def test_nights_train_only_where_data_or_champion_call_for_it(tmp_path: Path) ->
     set_params(project, {"render_clips": {"yaw": 50.0, "seed": 7}})
     third, shown = night(project, "third")
     assert third["needed"]
-    assert any(reason.startswith("yaw has moved") for reason in third["reasons"]), third["reasons"]
+    assert any(reason.startswith("turn has moved") for reason in third["reasons"]), third["reasons"]
     assert trained(project, "third")
     gated = json.loads((project / "runs/third/gate/verdict.json").read_text())
     assert gated["facts"]["challenger"]["version"] == "2"

@@ -141,7 +141,7 @@ def test_the_same_data_and_a_healthy_champion_need_nothing_night_after_night(dec
 def test_other_data_is_a_need_with_its_sentence_and_pages(decide, compared, version, tmp_path):
     version("mover", profile(), champion=True)
     result, found = compared(profile(yaw=30.0))
-    assert result.counts == {"needed": 1.0, "columns": 2.0, "drifted": 1.0}
+    assert result.counts == {"needed": 1.0, "columns": 3.0, "drifted": 2.0}
     assert found["drift"]["columns"][0]["name"] == "yaw"
     for file in ("drift.md", "drift.html"):
         assert "yaw has moved" in (tmp_path / "drift" / file).read_text()

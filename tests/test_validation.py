@@ -89,7 +89,9 @@ def test_good_data_passes_every_check_and_is_split(tmp_path):
     assert "http" not in page
     profile = read_profile(arguments["out"] / PROFILE)
     assert (profile.stored, profile.frames, profile.clips, len(profile.people)) == (16 * COUNT, 16 * COUNT, 16, 16)
-    assert set(profile.counts) == {"found", *ACTION_UNITS, "pitch", "yaw", "roll", "fit_error"}
+    assert set(profile.counts) == {
+        "found", "fit_error", *ACTION_UNITS, "pitch", "yaw", "roll", "nod", "turn", "tilt",
+    }  # fmt: skip
 
 
 def damage_actions(fake):

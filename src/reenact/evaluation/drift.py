@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from reenact.evaluation.profile import Profile, quantile
 
 LEAST = 0.001  # share of a bin that is empty, where its logarithm is taken
-_TENTH = 0.1  # share of the first profile that a bin of the stability index holds at least
+_TENTH = 0.1  # share of the first profile up to which bins of the stability index are put together
 _EXACT = 1e-9
 Array = NDArray[np.float64]
 
@@ -98,7 +98,7 @@ def drift(
 def stability_index(then: Array, now: Array) -> float:
     """Population stability index of two histograms: sum of (now - then) ln(now / then) over bins of shares.
 
-    Neighbouring bins are put together until each holds a tenth of `then`: the tails of few frames are noise.
+    Neighbouring bins that hold less than a tenth of `then` are put together: the tails of few frames are noise.
     """
     if not then.sum() or not now.sum():
         return 0.0
@@ -165,15 +165,14 @@ def _deals(first: int, total: int, *, repeats: int, seed: int) -> Array:
 
 
 def _tenths(counts: Array) -> NDArray[np.intp]:
-    """The wider bin of each bin; each holds a tenth of the counts or more."""
+    """The wider bin of each bin: one that holds a tenth stands alone, those between are joined up to a tenth."""
     wide = np.zeros(len(counts), dtype=np.intp)
-    number, held = 0, 0.0
-    shares = counts / counts.sum()
-    for place, share in enumerate(shares):
+    number, held = -1, 1.0
+    for place, share in enumerate(counts / counts.sum()):
+        if held >= _TENTH or share >= _TENTH:
+            number, held = number + 1, 0.0
         wide[place] = number
         held += share
-        if held >= _TENTH - _EXACT and shares[place + 1 :].sum() >= _TENTH - _EXACT:
-            number, held = number + 1, 0.0
     return wide
 
 

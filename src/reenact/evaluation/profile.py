@@ -30,12 +30,15 @@ PEOPLE = 12  # fewer than these say nothing about people; then each clip is a gr
 _SHARES = (0.0, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 1.0)  # of pixels: most are near 0
 _UNIT = tuple(float(edge) for edge in np.linspace(0.0, 1.0, 21).round(3))
 _ANGLE = tuple(float(edge) for edge in np.arange(-60.0, 61.0, 5.0))
+_TURN = tuple(float(edge) for edge in np.arange(0.0, 76.0, 2.5))
+_SIZE_OF: Mapping[str, str] = MappingProxyType({"nod": "pitch", "turn": "yaw", "tilt": "roll"})
 # Values beyond the outermost edges fall into the outermost bins.
 EDGES: Mapping[str, tuple[float, ...]] = MappingProxyType(
     {
         "found": (0.0, 0.5, 1.0),  # of all stored frames; the others are of the frames in use
         **dict.fromkeys(ACTION_UNITS, tuple(float(edge) for edge in np.linspace(0.0, MAXIMUM, 21))),
         **dict.fromkeys(("pitch", "yaw", "roll"), _ANGLE),
+        **dict.fromkeys(("nod", "turn", "tilt"), _TURN),  # their sizes: a wider spread is no shift to either side
         "blur": _UNIT,
         "exposure": _UNIT,
         "clipped": _SHARES,
@@ -103,10 +106,12 @@ def make_profile(
         in_use = _in_use(rows, limits or FrameLimits())
         stored, used = stored + len(rows), used + int(in_use.sum())
         for name in EDGES:
-            if name not in rows:
+            column = _SIZE_OF.get(name, name)
+            if column not in rows:
                 continue
             which = np.ones(len(rows), dtype=np.bool_) if name == "found" else in_use
-            values = rows[name].to_numpy(dtype=np.float64)
+            values = rows[column].to_numpy(dtype=np.float64)
+            values = np.abs(values) if name in _SIZE_OF else values
             more = histogram(name, values[which], place[which], groups)
             counts[name] = counts.get(name, np.zeros_like(more)) + more
     counts.setdefault("found", np.zeros((groups, 2)))
