@@ -17,7 +17,10 @@ MARK = "# Review of version "  # what a description has above this line is someb
 LEAST = 4000  # characters that a review has at least, whatever stands above it
 _LONGEST = 200  # characters of one rule's sentence
 _MORE = "\n- {} more on the page"
-_LINEAGE = ("lineage.git_commit", "lineage.data_hash", "lineage.params_hash", "lineage.image_digest", "weights_sha256")
+_LINEAGE = (
+    "lineage.git_commit", "lineage.data_version", "lineage.data_hash", "lineage.params_hash", "lineage.image_digest",
+    "weights_sha256",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)

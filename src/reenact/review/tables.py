@@ -17,6 +17,7 @@ _LINEAGE = {
     "weights": "weights_sha256",
     "git commit": "lineage.git_commit",
     "changes that were not committed": "lineage.git_dirty",
+    "version of the videos": "lineage.data_version",
     "data": "lineage.data_hash",
     "settings": "lineage.params_hash",
     "key of the training": "reenact.key",
