@@ -12,7 +12,7 @@ from kfp_api import kfp_api, misgiven, misread
 from reenact.cluster.arguments import RESULTS, WORK, pipeline_arguments
 from reenact.cluster.local_files import FILES, setting, texts
 from reenact.cluster.schedules import Schedule
-from reenact.cluster.submitting import Submission, prepare, read_compiled
+from reenact.cluster.submitting import Submission, labelled, prepare, read_compiled
 from reenact.errors import SettingsError, StorageError
 from submitted_pipelines import compiled, settings
 from tiny_project import ROOT
@@ -70,11 +70,15 @@ def test_a_cluster_asks_for_pods_as_the_settings_say(submit) -> None:
     assert (given["gpus"], given["train_memory"], given["node_selector"]) == (2, "64Gi", {"pool": "a100"})
 
 
-def test_names_are_readable_and_differ_with_what_runs(submit) -> None:
+def test_names_are_readable_and_differ_with_what_runs(submit, monkeypatch) -> None:
     first, second = submit(), submit("train.samples=7")
     assert first.name.startswith("training-20")
     assert first.name[-6:] != second.name[-6:]
     assert first.fingerprint == submit().fingerprint
+    monkeypatch.setenv("REENACT_GIT_COMMIT", "fedcba9876543210")
+    assert submit().fingerprint == first.fingerprint  # the images hold the code, and they are the same
+    assert submit().spec != first.spec
+    assert submit("cluster.images.train=new:1").fingerprint != first.fingerprint
     assert submit(name="my run").name == "my run"
     with pytest.raises(SettingsError, match="no name for a run"):
         submit(name="../x")
@@ -200,10 +204,11 @@ def test_the_specification_is_what_kfps_own_client_would_send() -> None:
     from kfp.pipeline_spec.pipeline_spec_pb2 import PipelineSpec, PlatformSpec
 
     path = ROOT / "pipelines" / "compiled" / "training.yaml"
-    theirs, ours = _extract_pipeline_yaml(str(path)), read_compiled(path, images={}, labels={})
+    theirs, ours = _extract_pipeline_yaml(str(path)), read_compiled(path, images={})
     assert ParseDict(ours["pipeline_spec"], PipelineSpec()) == theirs.pipeline_spec
-    labelled = read_compiled(path, images={}, labels={"reenact.dev/commit": "abc"})["platform_spec"]
-    told = ParseDict(labelled, PlatformSpec()).platforms["kubernetes"].deployment_spec.executors
+    assert ParseDict(ours["platform_spec"], PlatformSpec()) == theirs.platform_spec
+    pods = labelled(ours, {"reenact.dev/commit": "abc"})["platform_spec"]
+    told = ParseDict(pods, PlatformSpec()).platforms["kubernetes"].deployment_spec.executors
     assert {dict(one["podMetadata"]["labels"])["reenact.dev/commit"] for one in told.values()} == {"abc"}
 
 

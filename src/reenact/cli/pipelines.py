@@ -1,38 +1,39 @@
 """`reenact pipelines ...`: compile the Kubeflow pipelines, run them here, send them to a cluster, look how they do."""
 
-import json
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
-import yaml
 
+from reenact.cli.cluster_options import (
+    Account,
+    CaFile,
+    Experiment,
+    Host,
+    Namespace,
+    Pipeline,
+    Place,
+    Token,
+    TokenFile,
+)
 from reenact.cli.options import PARAMS, Overrides, ParamsFile, Profile, load
+from reenact.cli.pipelines_text import (
+    echo_json,
+    list_runs,
+    list_schedules,
+    print_requests,
+    print_run,
+    wait_for,
+    warn_of_changes,
+)
 from reenact.errors import ReenactError, SettingsError
-
-if TYPE_CHECKING:
-    from reenact.cluster.api import Api
-    from reenact.cluster.submitting import Submission
-    from reenact.params import Params
 
 HELP = """Compile the Kubeflow pipelines, run them on this machine, send them to a cluster, look how they do.
 
 Exit codes: 0 done; 2 a setting or an option is wrong; 6 the API out of reach; 12 the API refused; 13 the run failed."""
 pipelines = typer.Typer(name="pipelines", help=HELP, no_args_is_help=True)
 
-Pipeline = Annotated[str, typer.Option("--pipeline", help="training, ablation or refresh.")]
-Host = Annotated[str, typer.Option("--host", help="Of the API; default: cluster.host, then KF_PIPELINES_ENDPOINT.")]
-Namespace = Annotated[str, typer.Option("--namespace", help="Default: cluster.namespace.")]
-Token = Annotated[
-    str, typer.Option("--token", help="Others on this machine can see it here; not so in KF_PIPELINES_TOKEN.")
-]
-TokenFile = Annotated[Path | None, typer.Option("--token-file", help="Read for each request, so it may be renewed.")]
-CaFile = Annotated[Path | None, typer.Option("--ca-file", help="Certificates (PEM) to trust beside the system's.")]
-Account = Annotated[str, typer.Option("--service-account", help="Of the pods; default: cluster.service_account.")]
-Experiment = Annotated[str, typer.Option("--experiment", help="Made where it is missing; default: cluster.experiment.")]
 Dirty = Annotated[bool, typer.Option("--dirty", help="Take the recorded version of videos that were changed since.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print what would be sent; ask nobody.")]
 Json = Annotated[bool, typer.Option("--json", help="JSON for programs.")]
@@ -112,21 +113,21 @@ def submit(
         settings, pipeline=pipeline, compiled=compiled_folder(), here=Path(), name=name, allow_dirty=dirty
     )
     if dry_run:
-        _print_requests(settings, submission, "runs", submission.body("<of the experiment>"))
+        print_requests(settings, submission, "runs", submission.body("<of the experiment>"))
         return
     api = place.api(settings)
-    _warn_of_changes()
+    warn_of_changes()
     experiment_id = api.experiment_id(submission.experiment)
     if name and api.runs_named(name, experiment_id):
         raise SettingsError(f"--name {name}: there is a run of that name in {submission.experiment}. Choose another.")
     made = api.create_run(submission.body(experiment_id))
     page = run_page(api.connection.access.host, made["run_id"])
     if as_json and not wait:
-        _echo_json({"run_id": made["run_id"], "name": submission.name, "page": page})
+        echo_json({"run_id": made["run_id"], "name": submission.name, "page": page})
         return
     typer.echo(f"{submission.name}: sent\n  id    {made['run_id']}\n  page  {page}")
     if wait:
-        _wait(api, made["run_id"], deadline=deadline, as_json=as_json)
+        wait_for(api, made["run_id"], deadline=deadline, as_json=as_json)
 
 
 @pipelines.command()
@@ -162,7 +163,7 @@ def schedule(
     place = Place(host, namespace, token, token_file, ca_file)
     settings = load(params, profile, [*(overrides or []), *place.changes(service_account, experiment)])
     if list_all:
-        _list_schedules(place.api(settings), as_json=as_json)
+        list_schedules(place.api(settings), as_json=as_json)
         return
     if not name or bool(cron) + delete + (on is not None) != 1:
         raise SettingsError('pipelines schedule: give a name and one of --cron "0 3 * * *", --on, --off, --delete.')
@@ -177,7 +178,7 @@ def schedule(
     )
     wanted = schedules.Schedule(submission=submission, cron=fields)
     if dry_run:
-        _print_requests(settings, submission, "recurringruns", wanted.body("<of the experiment>", on=True))
+        print_requests(settings, submission, "recurringruns", wanted.body("<of the experiment>", on=True))
         return
     api = place.api(settings)
     typer.echo(schedules.schedule(api, wanted))
@@ -211,119 +212,11 @@ def status(
         if wait:
             raise SettingsError("pipelines status --wait: name the run.")
         known = api.find_experiment(cluster_settings(settings).experiment)
-        _list_runs(api.recent_runs(known["experiment_id"], limit) if known else [], as_json=as_json)
+        list_runs(api.recent_runs(known["experiment_id"], limit) if known else [], as_json=as_json)
         return
     found = find_run(api, run)
     if wait:
-        _wait(api, found["run_id"], deadline=deadline, as_json=as_json)
+        wait_for(api, found["run_id"], deadline=deadline, as_json=as_json)
         return
-    _print_run(api, found, as_json=as_json)
+    print_run(api, found, as_json=as_json)
     check_success(found)
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where to send things, as given on the command line."""
-
-    host: str
-    namespace: str
-    token: str
-    token_file: Path | None
-    ca_file: Path | None
-
-    def changes(self, service_account: str, experiment: str) -> list[str]:
-        """The options that are settings of the block `cluster`, as -S has them; they come after -S, and win."""
-        given = {
-            "host": self.host,
-            "namespace": self.namespace,
-            "service_account": service_account,
-            "experiment": experiment,
-        }
-        return [f"cluster.{key}={json.dumps(value)}" for key, value in given.items() if value]
-
-    def api(self, params: "Params") -> "Api":
-        """The API at that place; nothing is asked yet. Raises SettingsError or StorageError."""
-        from reenact.cluster.api import Api
-        from reenact.cluster.connection import Connection
-        from reenact.cluster.credentials import find_access
-        from reenact.cluster.settings import cluster_settings
-
-        cluster = cluster_settings(params)
-        access = find_access(host=cluster.host, token=self.token, token_file=self.token_file, ca_file=self.ca_file)
-        return Api(Connection(access), namespace=cluster.namespace)
-
-
-def _print_requests(params: "Params", submission: "Submission", kind: str, body: Mapping[str, Any]) -> None:
-    """What would be sent, as YAML; credentials are not looked at."""
-    import os
-
-    from reenact.cluster.credentials import ENDPOINT
-    from reenact.cluster.settings import cluster_settings
-
-    cluster = cluster_settings(params)
-    typer.echo(f"# POST {cluster.host or os.environ.get(ENDPOINT, '')}/apis/v2beta1/{kind}")
-    typer.echo("# Authorization: Bearer *** (where a token is given)")
-    typer.echo(f"# experiment {submission.experiment}, namespace {cluster.namespace}; made where it is missing")
-    typer.echo(yaml.safe_dump(dict(body), sort_keys=False, allow_unicode=True, width=120), nl=False)
-
-
-def _warn_of_changes() -> None:
-    from reenact.tracking.lineage import read_lineage
-
-    if read_lineage().git_dirty:
-        typer.echo("Note: there are uncommitted changes; images hold the code they were built from.", err=True)
-
-
-def _wait(api: "Api", run: str, *, deadline: float, as_json: bool) -> None:
-    from reenact.cluster.runs import check_success, wait
-
-    def tell(line: str) -> None:
-        typer.echo(f"{time.strftime('%H:%M:%S')} {line}", err=as_json)
-
-    every = min(10.0, deadline / 10)
-    found = wait(api, run, deadline=deadline, every=every, tell=tell)
-    _print_run(api, found, as_json=as_json)
-    check_success(found)
-
-
-def _print_run(api: "Api", run: Mapping[str, Any], *, as_json: bool) -> None:
-    from reenact.cluster.runs import run_lines, run_page, tasks
-
-    page = run_page(api.connection.access.host, str(run["run_id"]))
-    if as_json:
-        facts = {key: run.get(key) for key in ("run_id", "display_name", "state", "created_at", "finished_at")}
-        _echo_json({**facts, "page": page, "tasks": tasks(run)})
-        return
-    for line in run_lines(run, link=page):
-        typer.echo(line)
-
-
-def _list_runs(runs: list[dict[str, Any]], *, as_json: bool) -> None:
-    keys = ("run_id", "display_name", "state", "created_at", "finished_at")
-    if as_json:
-        _echo_json([{key: one.get(key) for key in keys} for one in runs])
-        return
-    for one in runs:
-        typer.echo(f"{one.get('state', 'PENDING').lower():<10} {one.get('created_at', ''):<21} {one['display_name']}")
-    if not runs:
-        typer.echo("No runs yet.")
-
-
-def _list_schedules(api: "Api", *, as_json: bool) -> None:
-    from reenact.cluster.schedules import cron_of, is_on
-
-    found = [
-        {"name": one["display_name"], "on": is_on(one), "cron": cron_of(one), "id": one["recurring_run_id"]}
-        for one in api.recurring_runs()
-    ]
-    if as_json:
-        _echo_json(found)
-        return
-    for one in found:
-        typer.echo(f"{'on' if one['on'] else 'off':<4} {one['cron']:<20} {one['name']}")
-    if not found:
-        typer.echo("No schedules yet.")
-
-
-def _echo_json(value: Any) -> None:
-    typer.echo(json.dumps(value, indent=1))

@@ -39,11 +39,7 @@ class Submission:
     service_account: str
     spec: Mapping[str, Any]  # both documents of the compiled file, as the API takes them
     arguments: Mapping[str, Any]
-
-    @property
-    def fingerprint(self) -> str:
-        """Equal for what would run equally, whatever it is called."""
-        return hash_json([self.spec, self.arguments, self.service_account])
+    fingerprint: str  # equal for what would run equally, whatever it is called and from whatever commit it is sent
 
     def body(self, experiment_id: str) -> dict[str, Any]:
         """A run as the API takes it; the specification itself is sent, so caching stays as it was compiled."""
@@ -80,7 +76,7 @@ def prepare(
     check_for_pods(params, here=here)
     params = _pinned(params, here=here, allow_dirty=allow_dirty, recurring=recurring)
     cluster = cluster_settings(params)
-    spec = read_compiled(compiled / f"{pipeline}.yaml", cluster.images.plain(), _labels(params))
+    spec = read_compiled(compiled / f"{pipeline}.yaml", cluster.images.plain())
     arguments = pipeline_arguments(params, pipeline=pipeline, results=RESULTS, store=STORE, contents=not recurring)
     check_arguments(spec, arguments, where=str(compiled / f"{pipeline}.yaml"))
     submission = Submission(
@@ -88,8 +84,9 @@ def prepare(
         description=_description(params, pipeline),
         experiment=cluster.experiment,
         service_account=cluster.service_account,
-        spec=spec,
+        spec=labelled(spec, _labels(params)),
         arguments=arguments,
+        fingerprint=hash_json([spec, arguments, cluster.service_account]),
     )
     if name:
         return replace(submission, name=checked_name(name))
@@ -104,8 +101,8 @@ def checked_name(name: str) -> str:
     return name
 
 
-def read_compiled(path: Path, images: Mapping[str, str], labels: Mapping[str, str]) -> dict[str, Any]:
-    """A compiled pipeline as the API takes it, with these images (by role) and labels of pods. Raises StorageError."""
+def read_compiled(path: Path, images: Mapping[str, str]) -> dict[str, Any]:
+    """A compiled pipeline as the API takes it, with these images (by role). Raises StorageError."""
     try:
         documents = list(yaml.load_all(path.read_text(encoding="utf-8"), Loader=_loader()))
     except FileNotFoundError:
@@ -118,8 +115,13 @@ def read_compiled(path: Path, images: Mapping[str, str], labels: Mapping[str, st
     platforms: dict[str, Any] = {}
     for document in documents[1:]:
         platforms |= document
-    executors = spec.get("deploymentSpec", {}).get("executors", {})
-    return {"pipeline_spec": spec, "platform_spec": with_labels(platforms, labels, executors=executors)}
+    return {"pipeline_spec": spec, "platform_spec": platforms}
+
+
+def labelled(spec: Mapping[str, Any], labels: Mapping[str, str]) -> dict[str, Any]:
+    """What `read_compiled` gives, with labels on every pod."""
+    executors = spec["pipeline_spec"].get("deploymentSpec", {}).get("executors", {})
+    return {**spec, "platform_spec": with_labels(spec["platform_spec"], labels, executors=executors)}
 
 
 def check_arguments(spec: Mapping[str, Any], arguments: Mapping[str, Any], *, where: str) -> None:
