@@ -198,6 +198,6 @@ def test_the_job_registers_the_refresh_once_however_often_it_runs(tmp_path: Path
         (experiment,) = api.kept["experiments"].values()
     assert made["trigger"]["cron_schedule"]["cron"] == f"0 {told['cron']}"
     assert made["service_account"] in {"reenact-pipeline"}
-    assert told["videos"] in json.dumps(made["runtime_config"])
+    assert told["videos"] in json.dumps(made)
     assert yaml.safe_load(told["cluster"])["images"]["train"] in json.dumps(made["pipeline_spec"])
     assert home == (experiment.get("namespace") or "kubeflow")
