@@ -141,8 +141,6 @@ def _run_arguments(told: Mapping[str, Any], client: Any) -> dict[str, Any]:
         "environment": _environment(told["environment"]),
         "network_mode": "host",
         "shm_size": told["shm_size"],
-        # Where caches and scratch go; any user may write there.
-        "tmpfs": {"/tmp": "rw,exec,mode=1777"},
         "cap_drop": ["ALL"],
         "security_opt": ["no-new-privileges"],
         "labels": {OWNER: this_worker()},

@@ -187,7 +187,7 @@ def test_a_step_that_fails_in_its_container_fails_the_pipeline_with_its_sentence
     done = run(project, "missing", missing, **served(s3))
     assert done.returncode not in (0, 1), done.stdout
     assert "not on this DVC remote" in done.stdout
-    assert not (project / "runs/missing/comparison").exists()
+    assert not (project / "runs/missing/registered").exists()
 
 
 def test_a_branch_that_dies_in_its_container_is_a_missing_row(project: Path, videos: str, s3: dict[str, str]) -> None:

@@ -25,6 +25,7 @@ from tiny_project import REENACT, call, make_project
 __all__ = ["s3"]
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("faults"), pytest.mark.timeout(1500)]
 BRANCH = "cgan-full-0"
+_CUT = 50_000  # bytes of answers after which a connection is cut
 
 
 @pytest.fixture(scope="module")
@@ -75,17 +76,23 @@ def test_s3_that_says_503_and_cuts_downloads_changes_nothing(project: Path, s3: 
     wire = Wire(int(s3["AWS_ENDPOINT_URL_S3"].rpartition(":")[2]))
     door = Busy(wire.port)
 
+    cuts, asked = [0], [0]
+
     def trouble() -> None:
-        door.refuse = 2  # in a row: every client asks more often than that
-        wire.cut_at = wire.passed + 20_000
+        if len(door.asked) >= asked[-1] + 4:  # of four requests one is refused
+            asked.append(len(door.asked))
+            door.refuse = 1
+        if wire.passed > cuts[-1] + _CUT:
+            cuts.append(wire.passed)
+            wire.cut_at = wire.passed + 1
 
     environment = {**served(s3), "AWS_ENDPOINT_URL_S3": door.endpoint}
     changes = ("-S", "checkpoints.uri=s3://bucket/checkpoints", "-S", "fetch_data.videos=s3://bucket/videos")
-    with every(0.3, trouble):
+    with every(0.002, trouble):
         done = call(project, REENACT, "run", "--name", "unwell", *changes, **environment)
     assert done.returncode == 0, done.stdout
     assert door.refused >= 5
-    assert wire.passed > 100_000
+    assert len(cuts) >= 4
     same_numbers(project, "unwell")
     door.close()
     wire.close()
