@@ -33,6 +33,7 @@ def server(monkeypatch, tmp_path) -> Iterator[KfpApi]:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("KF_PIPELINES_TOKEN", TOKEN)
     monkeypatch.setenv("REENACT_GIT_COMMIT", "0123456789abcdef")
+    monkeypatch.setenv("REENACT_TRAINER", "ana")
     monkeypatch.setattr(connection, "PAUSE", 0.01)
     (tmp_path / "params.yaml").symlink_to(ROOT / "params.yaml")
     compiled(tmp_path / "pipelines" / "compiled")
@@ -88,6 +89,7 @@ def test_a_submission_makes_the_experiment_and_says_where_to_look(server: KfpApi
     assert sent["runtime_config"]["parameters"]["gpus"] == 2
     assert '"samples": 7' in told(sent, "train_told")
     assert "commit 0123456789ab" in sent["description"]
+    assert sent["description"].endswith("by ana")
     (made,) = server.kept["runs"]
     assert f"{server.uri}/#/runs/details/{made}" in out
     assert run("submit", "--experiment", "faces")[0] == 0
@@ -108,7 +110,8 @@ def test_a_dry_run_asks_nobody_and_prints_what_would_be_sent(server: KfpApi, run
     body = yaml.safe_load(out)
     assert misread(body, "V2beta1Run") == ""
     assert body["pipeline_spec"]["pipeline_spec"]["deploymentSpec"]["executors"]["exec-1"]["container"] == {
-        "image": "mine:9"
+        "image": "mine:9",
+        "env": [{"name": "REENACT_TRAINER", "value": "ana"}],
     }
     assert "Bearer ***" in out
     code, out, _ = run("schedule", "nightly", "--cron", "0 3 * * *", "--pipeline", "training", "--dry-run")

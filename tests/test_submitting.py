@@ -65,6 +65,14 @@ def test_every_pod_says_where_its_run_comes_from_and_keeps_its_own_labels(submit
     assert len({one["reenact.dev/settings"] for one in labels}) == 1
 
 
+def test_trainings_name_who_sent_them_and_a_schedule_stays_whoever_looks_at_it(submit) -> None:
+    made = submit(trainer="Ana Lyst")
+    containers = [one["container"] for one in made.spec["pipeline_spec"]["deploymentSpec"]["executors"].values()]
+    assert [one["env"] for one in containers] == [[{"name": "REENACT_TRAINER", "value": "Ana Lyst"}]] * 4
+    assert made.description.endswith("by Ana Lyst")
+    assert made.fingerprint == submit().fingerprint
+
+
 def test_a_cluster_asks_for_pods_as_the_settings_say(submit) -> None:
     given = submit("cluster.gpus=2", "cluster.train.memory=64Gi", "cluster.node_selector={pool: a100}").arguments
     assert (given["gpus"], given["train_memory"], given["node_selector"]) == (2, "64Gi", {"pool": "a100"})

@@ -1,11 +1,14 @@
 """Options that lead to a cluster, shared by the commands of `reenact pipelines`."""
 
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from reenact.cli.person import TRAINER, name_trainer
 
 if TYPE_CHECKING:
     from reenact.cluster.api import Api
@@ -21,6 +24,13 @@ TokenFile = Annotated[Path | None, typer.Option("--token-file", help="Read for e
 CaFile = Annotated[Path | None, typer.Option("--ca-file", help="Certificates (PEM) to trust beside the system's.")]
 Account = Annotated[str, typer.Option("--service-account", help="Of the pods; default: cluster.service_account.")]
 Experiment = Annotated[str, typer.Option("--experiment", help="Made where it is missing; default: cluster.experiment.")]
+
+
+def sender() -> str:
+    """Who sends a run, as trainings will name them: REENACT_TRAINER, else git's user.name; "" where neither says."""
+    environment = dict(os.environ)
+    name_trainer(environment)
+    return environment[TRAINER]
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from reenact.cli.cluster_options import (
     Place,
     Token,
     TokenFile,
+    sender,
 )
 from reenact.cli.options import PARAMS, Overrides, ParamsFile, Profile, load
 from reenact.cli.pipelines_text import (
@@ -110,7 +111,13 @@ def submit(
     place = Place(host, namespace, token, token_file, ca_file)
     settings = load(params, profile, [*(overrides or []), *place.changes(service_account, experiment)])
     submission = prepare(
-        settings, pipeline=pipeline, compiled=compiled_folder(), here=Path(), name=name, allow_dirty=dirty
+        settings,
+        pipeline=pipeline,
+        compiled=compiled_folder(),
+        here=Path(),
+        name=name,
+        trainer=sender(),
+        allow_dirty=dirty,
     )
     if dry_run:
         print_requests(settings, submission, "runs", submission.body("<of the experiment>"))
@@ -174,7 +181,13 @@ def schedule(
         return
     fields = six_fields(cron)
     submission = prepare(
-        settings, pipeline=pipeline, compiled=compiled_folder(), here=Path(), name=name, recurring=True
+        settings,
+        pipeline=pipeline,
+        compiled=compiled_folder(),
+        here=Path(),
+        name=name,
+        trainer=sender(),
+        recurring=True,
     )
     wanted = schedules.Schedule(submission=submission, cron=fields)
     if dry_run:

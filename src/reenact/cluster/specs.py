@@ -1,4 +1,4 @@
-"""What is put into a compiled pipeline when it is sent: images, labels of where it comes from, long arguments."""
+"""What is put into a compiled pipeline when it is sent: images, where it comes from, long arguments."""
 
 import copy
 import re
@@ -41,4 +41,15 @@ def with_defaults(spec: Mapping[str, Any], values: Mapping[str, Any]) -> dict[st
     asked = changed["root"]["inputDefinitions"]["parameters"]
     for name, value in values.items():
         asked[name] = {**asked[name], "defaultValue": value, "isOptional": True}  # as kfp marks those with one
+    return changed
+
+
+def with_environment(spec: Mapping[str, Any], values: Mapping[str, str]) -> dict[str, Any]:
+    """A compiled pipeline (its first YAML document) whose pods have these variables."""
+    changed: dict[str, Any] = copy.deepcopy(dict(spec))
+    for executor in changed.get("deploymentSpec", {}).get("executors", {}).values():
+        if "container" in executor:
+            own = [one for one in executor["container"].get("env", []) if one["name"] not in values]
+            told = [{"name": name, "value": value} for name, value in values.items()]
+            executor["container"]["env"] = own + told
     return changed

@@ -13,7 +13,7 @@ from reenact.cluster.arguments import RESULTS, STORE, WORK, pipeline_arguments, 
 from reenact.cluster.local_files import check_for_pods
 from reenact.cluster.names import label_value
 from reenact.cluster.settings import cluster_settings
-from reenact.cluster.specs import with_defaults, with_images, with_labels
+from reenact.cluster.specs import with_defaults, with_environment, with_images, with_labels
 from reenact.corpus.sources.materialise import is_remote
 from reenact.corpus.sources.names import redacted
 from reenact.errors import SettingsError, StorageError
@@ -62,14 +62,15 @@ def prepare(
     compiled: Path,
     here: Path,
     name: str = "",
+    trainer: str = "",
     allow_dirty: bool = False,
     recurring: bool = False,
 ) -> Submission:
     """Settings as a submission of a pipeline that lies compiled in `compiled`; nothing is sent.
 
     here: where relative paths of the settings start, and whose DVC knows the videos. name: of the run; "": made of
-    pipeline, time and settings. allow_dirty: take the recorded version of data that has been changed since.
-    recurring: for runs to come, so nothing of today's data goes in.
+    pipeline, time and settings. trainer: who sends it, and so can't approve what it trains. allow_dirty: take the
+    recorded version of data that has been changed since. recurring: for runs to come, with nothing of today's data.
     Raises SettingsError where a pod could not do what the settings say, StorageError where the file is missing.
     """
     stages_of(pipeline)  # a wrong name is said before anything else
@@ -81,10 +82,10 @@ def prepare(
     check_arguments(spec, arguments, where=str(compiled / f"{pipeline}.yaml"))
     submission = Submission(
         name=name,
-        description=_description(params, pipeline),
+        description=_description(params, pipeline, trainer),
         experiment=cluster.experiment,
         service_account=cluster.service_account,
-        spec=labelled(spec, _labels(params)),
+        spec=labelled(spec, _labels(params), trainer),
         arguments=arguments,
         fingerprint=hash_json([spec, arguments, cluster.service_account]),
     )
@@ -118,10 +119,11 @@ def read_compiled(path: Path, images: Mapping[str, str]) -> dict[str, Any]:
     return {"pipeline_spec": spec, "platform_spec": platforms}
 
 
-def labelled(spec: Mapping[str, Any], labels: Mapping[str, str]) -> dict[str, Any]:
-    """What `read_compiled` gives, with labels on every pod."""
-    executors = spec["pipeline_spec"].get("deploymentSpec", {}).get("executors", {})
-    return {**spec, "platform_spec": with_labels(spec["platform_spec"], labels, executors=executors)}
+def labelled(spec: Mapping[str, Any], labels: Mapping[str, str], trainer: str = "") -> dict[str, Any]:
+    """What `read_compiled` gives, with labels on every pod, and whom trainings name."""
+    main = with_environment(spec["pipeline_spec"], {"REENACT_TRAINER": trainer} if trainer else {})
+    executors = main.get("deploymentSpec", {}).get("executors", {})
+    return {"pipeline_spec": main, "platform_spec": with_labels(spec["platform_spec"], labels, executors=executors)}
 
 
 def check_arguments(spec: Mapping[str, Any], arguments: Mapping[str, Any], *, where: str) -> None:
@@ -172,7 +174,7 @@ def _settings_hash(plain: Mapping[str, Any]) -> str:
     return hash_json({block: values for block, values in plain.items() if block != "cluster"})[:12]
 
 
-def _description(params: Params, pipeline: str) -> str:
+def _description(params: Params, pipeline: str, trainer: str) -> str:
     """Where a run comes from, for whoever looks at it later."""
     lineage = read_lineage()
     plain = params.plain()
@@ -183,8 +185,8 @@ def _description(params: Params, pipeline: str) -> str:
     videos = own_videos(plain)
     facts.append(f"videos {redacted(videos)}" if videos else "drawn clips")
     facts.append(f"settings {_settings_hash(plain)}")
-    if lineage.trainer:
-        facts.append(f"by {lineage.trainer}")
+    if trainer:
+        facts.append(f"by {trainer}")
     return "; ".join(facts)
 
 
