@@ -323,3 +323,19 @@ def test_the_doctor_stands_where_a_step_would() -> None:
     for key in ("tracking_uri", "s3_endpoint", "region"):
         assert (told[CONFIG[key]]["name"], told[CONFIG[key]]["key"]) == ("reenact", key)
     assert all(one["optional"] for one in told.values())
+
+
+def test_what_a_train_job_patches_leaves_the_runtimes_pods_restricted_and_selected() -> None:
+    from reenact.cluster.trainjob import Place, train_job
+
+    place = Place(image="x", nodes=2, gpus=1, accelerator="nvidia.com/gpu", deadline=60, claim=ClusterSettings().volume)
+    job = train_job(place, run="1", branch="a-b-0", step={}, file=ROOT / "job.json", namespace="reenact")
+    (patch,) = job["spec"]["runtimePatches"]
+    (patched,) = patch["trainingRuntimeSpec"]["template"]["spec"]["replicatedJobs"]
+    pod = patched["template"]["spec"]["template"]
+    ((_, _, template),) = [one for one in pod_templates("cloud-gpu") if one[0].startswith("TrainingRuntime")]
+    # Whether it is merged into the runtime's or stands in its place.
+    assert pod["spec"]["securityContext"].items() <= template["spec"]["securityContext"].items()
+    assert pod["spec"]["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert not set(pod["metadata"]["labels"]) & set(template["metadata"]["labels"])
+    assert pod["spec"]["serviceAccountName"] == template["spec"]["serviceAccountName"]

@@ -125,10 +125,14 @@ def _patch(place: Place, labels: Mapping[str, str]) -> dict[str, Any]:
     mounts = [{"name": n, "mountPath": at} for n, at in (("work", WORK), ("dshm", "/dev/shm"), ("tmp", "/tmp"))]
     pod: dict[str, Any] = {
         "serviceAccountName": ACCOUNT,
-        "securityContext": {"runAsNonRoot": True, "runAsUser": _USER, "runAsGroup": _USER, "fsGroup": _USER},
+        # Whole, should it stand in the place of the runtime's: the namespace refuses pods without a filter.
+        "securityContext": {
+            "runAsNonRoot": True, "runAsUser": _USER, "runAsGroup": _USER, "fsGroup": _USER,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
         "containers": [{"name": NODE, "volumeMounts": mounts}],
         "volumes": volumes,
-    }
+    }  # fmt: skip
     if place.tolerations:
         pod["tolerations"] = [dict(each) for each in place.tolerations]
     if place.node_selector:
