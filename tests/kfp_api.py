@@ -6,6 +6,7 @@ that no model knows, or a value of another type, is refused as the server would.
 
 import json
 import re
+import ssl
 import threading
 import time
 import uuid
@@ -13,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -186,13 +188,17 @@ def misgiven(body: dict[str, Any]) -> str:
 
 
 @contextmanager
-def kfp_api(**settings: Any) -> Iterator[KfpApi]:
-    """The stand-in, until the block ends."""
+def kfp_api(*, certificate: Path | None = None, **settings: Any) -> Iterator[KfpApi]:
+    """The stand-in, until the block ends; certificate: a PEM file with its key, for https."""
     api = KfpApi(**settings)
     server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(api))
     server.daemon_threads = True
+    if certificate:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate)
+        server.socket = context.wrap_socket(server.socket, server_side=True)
     server.handle_error = lambda *_: None  # whoever asked has hung up, as some tests do
-    api.uri = f"http://127.0.0.1:{server.server_port}"
+    api.uri = f"http{'s' if certificate else ''}://127.0.0.1:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:

@@ -6,6 +6,8 @@ import re
 import shutil
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -279,6 +281,58 @@ def test_a_certificate_nobody_knows_is_not_talked_over(run, tmp_path) -> None:
     code, _, err = run("status", "--ca-file", "ca.pem")
     assert (code, "no certificates in it" in err) == (6, True)
     assert run("status", "--ca-file", "missing.pem")[0] == 2
+
+
+def self_signed(file: Path) -> Path:
+    """A certificate for 127.0.0.1 that only it itself vouches for, with its key."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    file.write_bytes(private + made.public_bytes(pem))
+    return file
+
+
+def test_https_asks_for_a_certificate_that_is_trusted(run, tmp_path, monkeypatch) -> None:
+    certificate = self_signed(tmp_path / "server.pem")
+    with kfp_api(certificate=certificate) as server:
+        code, _, err = run("status", "--host", server.uri)
+        assert (code, "its certificate is not trusted here" in err) == (6, True)
+        assert server.requests == []
+        assert run("status", "--host", server.uri, "--ca-file", str(certificate))[0] == 0
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+        assert run("status", "--host", server.uri)[0] == 0
+
+
+def test_a_proxy_of_the_environment_is_used(server: KfpApi, run, monkeypatch) -> None:
+    monkeypatch.setenv("http_proxy", server.uri)
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    assert run("status", "--host", "http://kfp.invalid")[0] == 0
+    assert server.requests
+
+
+def test_a_redirect_is_never_shown_the_token(server: KfpApi, run) -> None:
+    server.faults = [Fault("GET", "healthz", status=307, location=f"{server.uri}/login?state=x")]
+    assert run("status")[0] == 12
+    assert [path for _, path, _ in server.requests] == ["/apis/v2beta1/healthz"]
 
 
 def test_where_the_address_and_the_token_come_from(tmp_path: Path) -> None:
