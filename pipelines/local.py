@@ -22,16 +22,19 @@ def main(folder: Path) -> None:
     from kfp import local
 
     from pipelines.catalogue import pipeline_named
+    from reenact.cluster.lock_versions import data_hash
 
     named = folder / "pipeline.txt"
     pipeline = pipeline_named(named.read_text().strip() if named.exists() else "training")
     retry_soon(pipeline)
     os.environ["KFP_RUN_ID"] = folder.name  # steps inherit it; lineage tells it
+    given = json.loads((folder / "arguments.json").read_text())
+    os.environ["REENACT_DATA_VERSION"] = data_hash(json.loads(given["push_told"])["videos"])
     (folder / "steps").mkdir(exist_ok=True)
     with _runner(folder, pipeline) as (runner, cache):
         # No workspace_root: kfp deletes that folder, whatever it held.
         local.init(runner, pipeline_root=str(folder / "steps"), enable_caching=True, cache_root=str(cache))
-        pipeline(**json.loads((folder / "arguments.json").read_text()))
+        pipeline(**given)
 
 
 @contextmanager

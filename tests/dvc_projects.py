@@ -18,10 +18,9 @@ def command(folder: Path, *words: str, fails: bool = False) -> str:
 def make_repository(folder: Path, s3: dict[str, str], *, prefix: str = "dvc") -> Path:
     """git and DVC with the default remote s3://bucket/PREFIX, committed."""
     folder.mkdir(parents=True, exist_ok=True)
+    command(folder, "git", "init", "-q", "-b", "main")
+    name_committer(folder)
     for words in (
-        ("git", "init", "-q", "-b", "main"),
-        ("git", "config", "user.email", "trainer@example.org"),
-        ("git", "config", "user.name", "Trainer"),
         ("dvc", "init", "-q"),
         ("dvc", "config", "core.analytics", "false"),
         ("dvc", "remote", "add", "-q", "-d", "store", f"s3://bucket/{prefix}"),
@@ -31,6 +30,12 @@ def make_repository(folder: Path, s3: dict[str, str], *, prefix: str = "dvc") ->
     ):
         command(folder, *words)
     return folder
+
+
+def name_committer(folder: Path) -> None:
+    """Who commits here."""
+    command(folder, "git", "config", "user.email", "trainer@example.org")
+    command(folder, "git", "config", "user.name", "Trainer")
 
 
 def environment(patch: pytest.MonkeyPatch, s3: dict[str, str]) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from dvc_projects import command, environment, make_repository, write_files
+from dvc_projects import command, environment, make_repository, name_committer, write_files
 from reenact.cluster.adopt import adopt, message
 from reenact.cluster.arguments import pipeline_arguments
 from reenact.cluster.lock_fragment import FRAGMENT, push_data, push_outputs
@@ -119,8 +119,7 @@ def told(repo: Path, *overrides: str) -> dict[str, Any]:
 
 def clone(run: Run, folder: Path) -> Path:
     command(folder, "git", "clone", "-q", str(run.repo), "clone")
-    for name, value in (("user.email", "trainer@example.org"), ("user.name", "Trainer")):
-        command(folder / "clone", "git", "config", name, value)
+    name_committer(folder / "clone")
     return folder / "clone"
 
 

@@ -173,11 +173,12 @@ def test_lineage_reads_the_commit_and_uncommitted_changes(tmp_path):
 def test_lineage_without_git_takes_what_the_image_says(tmp_path):
     assert read_lineage(code=tmp_path, environment={}).git_commit == ""
     told = {"REENACT_GIT_COMMIT": "abc", "KFP_RUN_ID": "run-1", "REENACT_IMAGE_DIGEST": "sha256:1"}
-    told["REENACT_TRAINER"] = "Ana"
+    told |= {"REENACT_TRAINER": "Ana", "REENACT_DATA_VERSION": "0" * 32}
     lineage = read_lineage(code=tmp_path, environment=told, data_hash="d")
     assert lineage.tags() == {
         "lineage.git_commit": "abc",
         "lineage.git_dirty": "False",
+        "lineage.data_version": "0" * 32,
         "lineage.data_hash": "d",
         "lineage.kfp_run_id": "run-1",
         "lineage.image_digest": "sha256:1",

@@ -73,6 +73,12 @@ def test_the_job_is_one_as_trainers_own_models_know_it_and_loses_nothing_there()
     assert bare["spec"]["trainer"]["numProcPerNode"] == 1
 
 
+def test_the_jobs_pods_know_the_version_of_the_data_from_the_label_of_the_pod_that_starts_them():
+    labelled = {**POD, "metadata": {**POD["metadata"], "labels": {"reenact.dev/data": "0" * 32}}}
+    env = a_job(place(labelled))["spec"]["trainer"]["env"]
+    assert {"name": "REENACT_DATA_VERSION", "value": "0" * 32} in env
+
+
 def test_the_jobs_pods_are_like_the_pod_that_starts_them_with_the_accelerator_beside():
     job = a_job()
     trainer, patch = job["spec"]["trainer"], job["spec"]["runtimePatches"][0]["trainingRuntimeSpec"]

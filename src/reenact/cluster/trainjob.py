@@ -61,7 +61,7 @@ def place_beside(
         image=main["image"], nodes=nodes, gpus=gpus, accelerator=accelerator, deadline=round(deadline_hours * 3600),
         claim=claims[0]["persistentVolumeClaim"]["claimName"],
         amounts={name: limits[name] for name in ("cpu", "memory") if name in limits},
-        env=[*env, {"name": "KFP_RUN_ID", "value": run}],
+        env=[*env, {"name": "KFP_RUN_ID", "value": run}, *_data_version(pod)],
         # those that Kubernetes itself puts on every pod come back by themselves
         tolerations=[each for each in spec.get("tolerations", ()) if not each.get("key", "").startswith("node.k")],
         node_selector=spec.get("nodeSelector") or {},
@@ -141,6 +141,12 @@ def _patch(place: Place, labels: Mapping[str, str]) -> dict[str, Any]:
     annotations = {"sidecar.istio.io/inject": "false"}
     template = {"metadata": {"labels": dict(labels), "annotations": annotations}, "spec": pod}
     return {"template": {"spec": {"replicatedJobs": [{"name": NODE, "template": {"spec": {"template": template}}}]}}}
+
+
+def _data_version(pod: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What the pod reads from its own label, which the job's pods don't have."""
+    found = pod["metadata"].get("labels", {}).get("reenact.dev/data")
+    return [{"name": "REENACT_DATA_VERSION", "value": found}] if found else []
 
 
 def _goes_along(variable: Mapping[str, Any]) -> bool:
