@@ -158,7 +158,7 @@ def schedule(
     profile: Profile = "",
     overrides: Overrides = None,
 ) -> None:
-    """Let a cluster run a pipeline again and again: one at a time, missed times are not made up for.
+    """Let a cluster run a pipeline again and again: one at a time, without catching up on what was missed.
 
     The same command again changes nothing; with other settings it takes the place of the schedule of that name.
     """

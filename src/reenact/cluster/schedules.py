@@ -32,7 +32,7 @@ class Schedule:
         return hash_json([self.submission.fingerprint, self.cron, self.submission.experiment])[:32]
 
     def body(self, experiment_id: str, *, on: bool, note: str = "") -> dict[str, Any]:
-        """As the API takes it: one run at a time, and none made up for those that were missed."""
+        """As the API takes it: one run at a time; of times that were missed the server makes up for the last alone."""
         run = self.submission.body(experiment_id)
         told = "; ".join(filter(None, [f"{_MARK}{self.fingerprint}", note, run["description"]]))[:LONGEST]
         return {
