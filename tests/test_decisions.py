@@ -94,6 +94,37 @@ def test_a_version_that_never_served_is_nothing_to_go_back_to(registry):
         registry.rollback(to=first)
 
 
+def test_an_approval_is_of_the_weights_that_it_was_about(registry):
+    """Also where the model was deleted, and made anew under its name: its numbers begin at 1 again."""
+    first = registry.add()
+    registry.approve(first)
+    registry.approve(registry.add())
+    registry.client.delete_registered_model(registry.model)
+    with pytest.raises(BadInput, match="no model"):
+        registry.rollback()
+    registry.client.create_registered_model(registry.model)
+    assert registry.add(gate="") == first
+    other = registry.add()
+    registry.approve(other)
+    with pytest.raises(DecisionRefused, match="never was approved with the weights"):
+        registry.rollback(to=first)
+    assert registry.aliases() == {"champion": other}
+    assert registry.reject(first).number == 4
+
+
+def test_a_model_without_champion_has_a_way_to_one(registry):
+    registry.approve(registry.add())
+    registry.client.delete_model_version(registry.model, "1")
+    with pytest.raises(DecisionRefused, match=r"`reenact registry approve VERSION` makes one\."):
+        registry.rollback()
+
+
+def test_a_name_is_the_same_in_other_code_points(registry):
+    version = registry.add(trainer="Zo\u00e9")
+    with pytest.raises(DecisionRefused, match="was trained by"):
+        registry.approve(version, by="zoe\u0301")
+
+
 # the rules
 
 

@@ -19,11 +19,11 @@ def run(registry, monkeypatch, capsys):
     place = registry.tracking
     settings = ["--params", str(ROOT / "params.yaml"), "-S", f"tracking.uri={place.uri}",
                 "-S", f"tracking.artifacts={place.artifacts}", "-S", f"tracking.experiment={place.experiment}",
-                "-S", "runtime.threads=1", "--model", registry.model]  # fmt: skip
+                "-S", "runtime.threads=1"]  # fmt: skip
 
-    def command(name, *arguments):
+    def command(name, *arguments, model=registry.model):
         capsys.readouterr()
-        monkeypatch.setattr(sys, "argv", ["reenact", "registry", name, *arguments, *settings])
+        monkeypatch.setattr(sys, "argv", ["reenact", "registry", name, *arguments, *settings, "--model", model])
         with pytest.raises(SystemExit) as ended:
             cli.main()
         out, err = capsys.readouterr()
@@ -149,3 +149,12 @@ def test_pipelines_know_who_started_them(monkeypatch, tmp_path):
     for given, wanted in (({}, "Eda Kaya"), ({"REENACT_TRAINER": "Ana"}, "Ana"), ({"REENACT_TRAINER": ""}, "")):
         name_trainer(given)
         assert given == {"REENACT_TRAINER": wanted}
+
+
+@pytest.mark.parametrize("name", ["faces/new", "faces:2", "it's", " ", "f" * 300])
+def test_a_name_that_no_model_can_have_is_a_setting_that_is_wrong(run, name):
+    code, _, told = run("list", model=name)
+    assert code == 2
+    assert "registry.model" in told
+    assert "slash" in told
+    assert "Traceback" not in told

@@ -197,6 +197,8 @@ def _opened(
     params: Path, profile: str, overrides: list[str] | None, model: str
 ) -> Iterator[tuple["MlflowClient", str]]:
     """A client of the registry that the settings name, and the model's name."""
+    if model:
+        overrides = [*(overrides or ()), f"registry.model={json.dumps(model)}"]
     blocks = load(params, profile, overrides).blocks
     from reenact.tracking.connect import TrackingSettings, connect
     from reenact.tracking.errors import mlflow_errors
@@ -206,7 +208,7 @@ def _opened(
     assert isinstance(tracking, TrackingSettings)
     assert isinstance(settings, RegistrySettings)
     with mlflow_errors():
-        yield connect(tracking)[0], model or settings.model
+        yield connect(tracking)[0], settings.model
 
 
 def _reviewer(by: str) -> str:

@@ -40,7 +40,7 @@ def version_text(version: Known, decisions: Sequence[Line], *, checked: bool) ->
         "training run": version.run_id or "not known",
         "trained by": version.trainer or "not known",
         "gate": version.gate or "not asked",
-        "weights": version.weights_sha256 + (" (fetched and compared: the same)" if checked else ""),
+        "weights": (version.weights_sha256 or "not known") + (" (fetched and compared: the same)" if checked else ""),
     }
     own = {"gate", "trainer", "weights_sha256"}
     lines = [f"{version.model}, version {version.version}", *_facts(facts)]

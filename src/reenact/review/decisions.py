@@ -90,14 +90,16 @@ def rollback(client: "MlflowClient", model: str, *, by: str, reason: str, to: st
     if done:
         return done
     if not now:
-        raise DecisionRefused(f'registry: "{model}" has no champion to go back from.')
+        raise DecisionRefused(
+            f'registry: "{model}" has no champion to go back from. `reenact registry approve VERSION` makes one.'
+        )
     version = find(client, model, to or PREVIOUS)
     if version.version == now:
         raise DecisionRefused(f"{_name(version)} is the champion now. Name another one with --to.")
     state, last = desk.standing(version)
     if state != APPROVED:
         why = {REJECTED: f"was rejected ({last})", ROLLED_BACK: f"is what was gone back from ({last})"}.get(
-            state, "never was approved"
+            state, "never was approved with the weights that it has"
         )
         raise DecisionRefused(f"{_name(version)} {why}: approve it if it is to be used, or name another with --to.")
     check_weights(client, version)

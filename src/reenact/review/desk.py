@@ -1,5 +1,6 @@
 """Before a decision: who decides and why, what was decided before, and what an earlier process left half done."""
 
+import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -31,8 +32,12 @@ class Desk:
     finished: Decision | None  # that an earlier process had left half done
 
     def standing(self, version: Known) -> tuple[str, Decision | None]:
-        """What the last decision about a version made of it; ("", None): there was none."""
-        return standings(told(self.stored)).get(version.version, ("", None))
+        """What the last decision about a version made of it; ("", None): there was none about the weights it has."""
+        lines = told(self.stored)
+        about = [line.decision for line in lines if line.decision and line.decision.version == version.version]
+        if about and about[-1].weights != version.weights_sha256:  # changed since, or of a model of this name before
+            return "", None
+        return standings(lines).get(version.version, ("", None))
 
     def did(self, action: Action, name: str) -> Decision | None:
         """The same decision by the same person, if it was just finished: asking again is what people do."""
@@ -90,5 +95,9 @@ def one_line(text: str) -> str:
 
 
 def same_person(one: str, other: str) -> bool:
-    """Whether two names are one, however they are spaced and capitalised."""
-    return one_line(one).casefold() == one_line(other).casefold()
+    """Whether two names are one, however they are spaced, capitalised and put into code points."""
+    return _bare(one) == _bare(other)
+
+
+def _bare(name: str) -> str:
+    return unicodedata.normalize("NFKC", one_line(name)).casefold()

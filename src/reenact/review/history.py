@@ -102,9 +102,9 @@ def _doubts(one: Stored, decision: Decision, hash_before: str | None) -> Iterabl
     if one.record and one.copy and one.record != one.copy:
         yield "The record and its copy among the model's tags differ: one of them was rewritten."
     if not one.record:
-        yield "The record itself is gone (mlflow gc removes it); this is its copy."
+        yield "The record itself is gone (mlflow gc removes it, a renamed model loses it); this is its copy."
     if not one.copy and not one.active:
-        yield "Its copy among the model's tags was removed."
+        yield "Its copy among the model's tags was removed, or the model deleted and made anew under its name."
     if hash_before is not None and decision.previous != hash_before:
         yield f"Decision {one.number - 1} was rewritten since, or this one was: their hashes don't fit."
 

@@ -38,7 +38,8 @@ class Decision:
         """The record as it is kept. Raises SettingsError where the reasons are too long for it."""
         text = json.dumps(asdict(self), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
         if len(text) > LONGEST:
-            raise SettingsError(f"--reason: {len(text) - LONGEST} characters too long. Say it shorter, or give a link.")
+            what = "--reason and --override: together" if self.override else "--reason:"
+            raise SettingsError(f"{what} {len(text) - LONGEST} characters too long. Say it shorter, or give a link.")
         return text
 
     def __str__(self) -> str:

@@ -17,6 +17,8 @@ from importlib.metadata import version as installed
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic import field_validator
+
 from reenact.config import Settings
 from reenact.tracking.connect import TrackingSettings, connect, tracking_uri
 
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 CHALLENGER = "challenger"
 REVIEW = "review"  # tag of a version that people decided about: what became of it
 SYNTHETIC = "Every picture this model draws is synthetic. Say so wherever one is shown."
+_LONGEST_NAME = 200  # characters: names of decisions hold it, and MLflow's databases keep 256
 _IDENTITY = ("branch", "reenact.key", "weights_sha256")
 _REQUIREMENTS = ("mlflow", "numpy", "opencv-python-headless", "pandas", "pyarrow", "pydantic", "safetensors", "torch")
 _SCRIPT = """\
@@ -42,6 +45,13 @@ class RegistrySettings(Settings):
 
     model: str = "reenact"  # the registered model that all systems register versions of
     auto_promote: bool = False  # make a challenger that passes the gate the champion, with nobody looking
+
+    @field_validator("model")
+    @classmethod
+    def _can_be_asked_for(cls, name: str) -> str:
+        if not name.strip() or len(name) > _LONGEST_NAME or not name.isprintable() or set(name) & set("/:'\"`"):
+            raise ValueError(f"name a model with 1 to {_LONGEST_NAME} characters, without slash, colon and quotes")
+        return name
 
 
 @dataclass(frozen=True, kw_only=True)
