@@ -14,6 +14,8 @@ def train(
     seed: int,
     gpus: int,
     nodes: int,
+    accelerator: str,
+    deadline_hours: float,
     frames: dsl.Input[dsl.Dataset],
     landmarks: dsl.Input[dsl.Dataset],
     actions: dsl.Input[dsl.Dataset],
@@ -23,7 +25,10 @@ def train(
     model: dsl.Output[dsl.Model],
     metrics: dsl.Output[dsl.Metrics],
 ) -> None:
-    """Train one system in one variant with one seed; continues its own checkpoint after a restart."""
+    """Train one system in one variant with one seed; continues its own checkpoint after a restart.
+
+    gpus above 1: a process for each; nodes above 1: a TrainJob, which this step starts and watches.
+    """
     from reenact.component import run_component
 
     run_component(
@@ -41,4 +46,5 @@ def train(
         },
         branch={"system": system, "variant": variant, "seed": seed},
         results=results,
+        machines={"gpus": gpus, "nodes": nodes, "accelerator": accelerator, "deadline_hours": deadline_hours},
     )

@@ -56,6 +56,7 @@ def branches(
     gpus: int,
     train_gpus: int,
     nodes: int,
+    deadline_hours: float,
     tolerations: list,
     node_selector: dict,
 ) -> None:
@@ -84,7 +85,8 @@ def branches(
             "variant": branch.variant,
             "seed": branch.seed,
         }
-        trained = train(told=train_told, gpus=gpus, nodes=nodes, **which, **data)
+        machines = {"gpus": gpus, "nodes": nodes, "accelerator": accelerator, "deadline_hours": deadline_hours}
+        trained = train(told=train_told, **machines, **which, **data)
         train_pod(trained, place, gpus="train_gpus").set_display_name("Train").set_caching_options(False)
         retried(trained, 2)  # goes on from its last checkpoint
         scored = evaluate(told=evaluate_told, **which, videos=videos, **data, model=trained.outputs["model"])
@@ -153,7 +155,7 @@ def trained_branches(
     told: Mapping[str, Any], data: Data, *, results: Any, branch_list: Any, place: Place
 ) -> dsl.PipelineTask:
     """The loop over branches as one task, which a step can follow that has to run although a branch failed."""
-    names = ("volume", "train_cpu", "train_memory", "accelerator", "gpus", "train_gpus", "nodes")
+    names = ("volume", "train_cpu", "train_memory", "accelerator", "gpus", "train_gpus", "nodes", "deadline_hours")
     asked = {name: place[name] for name in (*names, "tolerations", "node_selector")}
     trained = branches(
         results=results,

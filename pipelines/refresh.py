@@ -47,6 +47,7 @@ def refresh(
     gpus: int = POD["gpus"],
     train_gpus: int = POD["train_gpus"],
     nodes: int = POD["nodes"],
+    deadline_hours: float = POD["deadline_hours"],
     tolerations: list = POD["tolerations"],
     node_selector: dict = POD["node_selector"],
 ) -> None:

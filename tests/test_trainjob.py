@@ -15,6 +15,7 @@ from kube_api import kube_api
 from reenact.cluster.job_files import STEP, step_of, write_end, write_result
 from reenact.cluster.jobs_api import Jobs
 from reenact.cluster.launcher import train_on_nodes, waits_for
+from reenact.cluster.parallel import Machines, shared, train_on
 from reenact.cluster.trainjob import HASH, NODE, RUNTIME, job_name, place_beside, train_job
 from reenact.errors import ApiRefused, BadInput, ProcessLost, SettingsError, StorageError
 from reenact.stages.result import StageResult
@@ -125,15 +126,18 @@ def test_without_a_volume_that_pods_share_there_are_no_several_nodes():
         place(bare)
 
 
-def launch(api, folder, *, where=None, patience=20.0, **step):
+def jobs_of(api, patience=20.0):
     from kubernetes import client
 
     configuration = client.Configuration(host=api.uri)
     configuration.retries = 0
-    jobs = Jobs(client.ApiClient(configuration), "reenact", patience=patience, pause=0.01)
+    return Jobs(client.ApiClient(configuration), "reenact", patience=patience, pause=0.01)
+
+
+def launch(api, folder, *, where=None, patience=20.0, **step):
     told = step_of("train", told=step, folders={}, branch=None, out=folder / "out")
     return train_on_nodes(
-        where or place(), jobs=jobs, job=folder / "job", run=RUN, branch=BRANCH, step=told, every=0.02
+        where or place(), jobs=jobs_of(api, patience), job=folder / "job", run=RUN, branch=BRANCH, step=told, every=0.02
     )
 
 
@@ -296,3 +300,61 @@ def test_what_pods_wait_for_is_said():
     absent = {"state": {"waiting": {"reason": "ImagePullBackOff", "message": "not found"}}}
     said = waits_for([{"metadata": {"name": "p"}, "status": {"containerStatuses": [absent]}}])
     assert said == "p does not start (ImagePullBackOff: not found)"
+
+
+def on(machines, folder, out, **changes):
+    told = {"told": {"threads": 1}, "branch": {"system": "cgan", "variant": "full", "seed": 0}, "out": out}
+    return train_on(Machines(**machines), folders={"frames": folder / "frames"}, results=str(folder / "run"), **told)
+
+
+def test_a_step_on_two_nodes_brings_its_inputs_to_the_volume_and_fetches_what_was_trained(tmp_path, monkeypatch):
+    (tmp_path / "frames").mkdir()
+    (tmp_path / "frames" / "stage.json").write_text("{}")
+    job = tmp_path / "run" / "jobs" / "cgan-full-0"
+
+    def play(api, found, looks):
+        command = found["spec"]["trainer"]["command"]
+        step = json.loads(Path(command[-1]).read_text()) if looks == 1 else {}
+        if looks == 1:
+            assert Path(step["folders"]["frames"], "stage.json").read_text() == "{}"
+            Path(step["out"]).mkdir()
+            Path(step["out"], "status.json").write_text("trained")
+            write_result(job, RESULT)
+            api.end(found)
+
+    with kube_api(play=play) as api:
+        api.pods["launcher"] = {"job": "", **POD}
+        monkeypatch.setenv("HOSTNAME", "launcher")
+        monkeypatch.setenv("KFP_RUN_ID", RUN)
+        monkeypatch.setattr("reenact.cluster.jobs_api.jobs_here", lambda: jobs_of(api))
+        monkeypatch.setattr("time.sleep", lambda seconds: None)
+        assert on({"nodes": 2}, tmp_path, tmp_path / "model") == RESULT
+        assert list(api.jobs) == [job_name(RUN, "cgan-full-0")]
+    assert (tmp_path / "model" / "status.json").read_text() == "trained"
+
+
+def test_inputs_on_the_volume_are_brought_once_and_never_replaced(tmp_path):
+    for name in "ab":
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "which").write_text(name)
+    for name in "ab":
+        assert (shared(tmp_path / name, tmp_path / "to" / "frames") / "which").read_text() == "a"
+    assert [path.name for path in (tmp_path / "to").iterdir()] == ["frames"]
+
+
+@pytest.mark.parametrize("gpus", [1, 2])
+def test_a_pods_training_keeps_the_deadline_and_leaves_nobody(tmp_path, monkeypatch, gpus):
+    pids = tmp_path / "pid"
+    command = ["sh", "-c", f"echo $$ > {pids}; exec sleep 60"]
+    monkeypatch.setattr("reenact.cluster.parallel.run_step", lambda *_, **__: time.sleep(60))
+    monkeypatch.setattr("reenact.cluster.processes.torchrun", lambda *_: command)
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "127.0.0.1")
+    machines = {"gpus": gpus, "deadline_hours": 0.5 / 3600}
+    with pytest.raises(ProcessLost, match=r"train cgan-full-0: not over after .* hours \(cluster\.deadline_hours\)"):
+        on(machines, tmp_path, tmp_path / "model")
+    if gpus == 2:
+        with pytest.raises(ProcessLookupError):
+            os.kill(int(pids.read_text()), 0)
+    monkeypatch.delenv("KUBERNETES_SERVICE_HOST")
+    monkeypatch.setattr("reenact.cluster.parallel.run_step", lambda *_, **__: time.sleep(1) or RESULT)
+    assert on({**machines, "gpus": 1}, tmp_path, tmp_path / "model") == RESULT

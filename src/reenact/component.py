@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from reenact.atomic import atomic_folder, link_tree, write_json
+from reenact.cluster.parallel import Machines, train_on
 from reenact.errors import BranchesMissing, ReenactError, SettingsError
 from reenact.progress import event
 from reenact.stages.result import StageResult
@@ -28,13 +29,14 @@ def run_component(
     results: str = "",
     store: str = "",
     shown: Mapping[str, str] | None = None,
+    machines: Mapping[str, Any] | None = None,
 ) -> StageResult:
     """Run a stage with the arguments of a component; returns what the stage did.
 
     told: JSON of `steps.arguments`. metrics: a kfp Metrics artifact. results: folder that outlives the run's artifacts;
     branches, comparison and registration are copied there, and what follows a loop is read from there. store: folder of
     shards that outlives the run. Both may hold {run}, the run's own id. shown: files of the stage's folder that kfp's
-    pages show, and where kfp wants them.
+    pages show, and where kfp wants them. machines: what a training may use, see `cluster.parallel.Machines`.
     """
     results, store = of_this_run(results), of_this_run(store)
     # A retried step finds what the killed one left in the same folder.
@@ -45,7 +47,11 @@ def run_component(
         given["branches"].mkdir(parents=True, exist_ok=True)
     try:
         kept = Path(store) if store else None
-        result = run_step(stage, out=Path(out), told=json.loads(told), folders=given, branch=branch, store=kept)
+        how: dict[str, Any] = {"told": json.loads(told), "folders": given, "branch": branch, "out": Path(out)}
+        if machines is not None:
+            result = train_on(Machines(**machines), results=results, **how)
+        else:
+            result = run_step(stage, store=kept, **how)
     except BranchesMissing:
         publish(Path(out), Path(results) / _published(stage, branch))
         raise

@@ -76,7 +76,7 @@ def pod_arguments(cluster: ClusterSettings) -> dict[str, Any]:
     """How pods are asked for: the same parameters in every pipeline. Its defaults, too, where nothing is given."""
     plain = cluster.plain()
     roles = {f"{role}_{what}": plain[role][what] for role in ("data", "train", "tools") for what in ("cpu", "memory")}
-    single = ("volume", "accelerator", "gpus", "nodes", "tolerations", "node_selector")
+    single = ("volume", "accelerator", "gpus", "nodes", "deadline_hours", "tolerations", "node_selector")
     # What only watches a TrainJob holds no accelerator meanwhile.
     watching = 0 if cluster.nodes > 1 else cluster.gpus
     return {**roles, **{name: plain[name] for name in single}, "train_gpus": watching}

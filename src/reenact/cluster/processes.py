@@ -54,14 +54,18 @@ def _run(command: list[str], environment: Mapping[str, str]) -> int:
     """The exit code of a command that gets our signals; a signal to end also ends us, after it."""
     with asked_to_end() as received:
         process = subprocess.Popen(command, env=environment)
-        handed_on = 0
-        while True:
-            for number in received[handed_on:]:
-                process.send_signal(number)
-            handed_on = len(received)
-            with suppress(subprocess.TimeoutExpired):
-                code = process.wait(_LOOK_EVERY)
-                break
+        handed_on, code = 0, None
+        try:
+            while code is None:
+                for number in received[handed_on:]:
+                    process.send_signal(number)
+                handed_on = len(received)
+                with suppress(subprocess.TimeoutExpired):
+                    code = process.wait(_LOOK_EVERY)
+        finally:
+            if code is None:  # something in us broke off, a deadline for one
+                process.terminate()
+                process.wait()
     if received:
         raise SystemExit(128 + received[0])
     return code

@@ -1,9 +1,10 @@
-"""Signals that ask this process to end, noted instead of obeyed: who watches others ends them first."""
+"""Signals that ask this process to end, noted instead of obeyed: who watches others ends them first. And a deadline."""
 
 import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import FrameType
 
 
 @contextmanager
@@ -18,3 +19,22 @@ def asked_to_end() -> Iterator[list[int]]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def within(seconds: float, late: Exception) -> Iterator[None]:
+    """Raise `late` in the block if it takes longer; 0: it may take as long as it likes. Only in the main thread."""
+    if not seconds or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def ring(number: int, frame: FrameType | None) -> None:
+        raise late
+
+    before = signal.signal(signal.SIGALRM, ring)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
