@@ -144,6 +144,16 @@ class _Ended:
         return self.returncode
 
 
+def test_steps_behind_a_decision_are_skipped_and_not_cached(tmp_path: Path) -> None:
+    events = tmp_path / "events.jsonl"
+    fact = {"kind": "step", "name": "rescore", "state": "done", "seconds": 1.0, "time": 9.0}
+    events.write_text(json.dumps(fact) + "\n")
+    watch = Watch(["draw", "rescore", "train a", "register"], events, maybe=("train a", "register"))
+    watch.follow(_Ended(0))  # type: ignore[arg-type]
+    states = {name: seen.state for name, seen in watch.steps.items()}
+    assert states == {"draw": "cached", "rescore": "done", "train a": "skipped", "register": "skipped"}
+
+
 def watched(tmp_path: Path, facts: list[dict[str, object]], code: int) -> Watch:
     events = tmp_path / "events.jsonl"
     events.write_text("".join(json.dumps({"time": 10.0, **fact}) + "\n" for fact in facts))

@@ -1,13 +1,15 @@
 """Whether a version still scores what it scored when the gate looked at it: pure functions over two evaluations.
 
 The test pairs of today are other pairs where the data has grown, of other people even. So a figure counts as worse
-only from the settings' smallest effect, and only where the 95 % intervals over identities of then and now leave no
-room for chance. On the very same pairs there is no such chance, and the effect alone decides.
+only from the settings' smallest effect, and only where the 95 % intervals over identities of then and now, widened
+for the number of metrics, leave no room for chance. On the very same pairs there is no such chance, and the effect
+alone decides.
 """
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import hypot, sqrt
+from statistics import NormalDist
 from typing import Any
 
 from reenact.evaluation.collect import SAME, Entry
@@ -81,7 +83,7 @@ def _metrics(before: Before, now: Entry, settings: RescoreSettings, same: bool) 
                        then=then.value, now=value, effect=rule.effect)  # fmt: skip
             continue
         loss = value - then.value if METRICS[name].direction == "lower" else then.value - value
-        chance = 0.0 if same else _chance(then, found)
+        chance = 0.0 if same else _chance(then, found, len(settings.metrics))
         yield _line(label, then.value, value, loss, chance, rule.effect)
 
 
@@ -122,13 +124,22 @@ def _line(name: str, then: float, now: float, loss: float, chance: float | None,
     return Held(name=name, worse=worse, sentence=said, then=then, now=now, loss=loss, chance=chance, effect=effect)
 
 
-def _chance(then: Figure, now: Any) -> float | None:
-    """Half the width of the difference's interval: both figures are of other pairs. Then as wide as now if unknown."""
+def _chance(then: Figure, now: Any, metrics: int) -> float | None:
+    """Half the width of the difference's interval: both figures are of other pairs. Then as wide as now if unknown.
+
+    Wide enough that at most one scoring in forty finds any of so many metrics worse that is not (Bonferroni).
+    """
     today = _half(now["low"], now["high"])
     if today is None:
         return None
     earlier = _half(then.low, then.high)
-    return hypot(today, today if earlier is None else earlier)
+    return _wider(metrics) * hypot(today, today if earlier is None else earlier)
+
+
+def _wider(metrics: int) -> float:
+    """By how much the 95 % intervals of so many metrics have to be wider to hold together."""
+    one = NormalDist().inv_cdf(0.975)
+    return NormalDist().inv_cdf(1 - 0.025 / metrics) / one
 
 
 def _half(low: float | None, high: float | None) -> float | None:
