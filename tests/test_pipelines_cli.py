@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import shutil
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -16,7 +15,6 @@ import yaml
 
 from kfp_api import TOKEN, Fault, KfpApi, kfp_api, misread
 from reenact import cli
-from reenact.cli import compiling
 from reenact.cluster import connection
 from reenact.cluster.connection import Away
 from reenact.cluster.credentials import Access, find_access
@@ -373,19 +371,49 @@ def test_a_token_that_is_renewed_is_read_again(server: KfpApi, run, monkeypatch,
     assert run("status", "--token-file", "token")[0] == 0
 
 
-def test_compiled_files_are_checked_against_the_code(run, monkeypatch, tmp_path) -> None:
-    monkeypatch.chdir(ROOT)
-    code, out, _ = run("compile", "--out", str(tmp_path / "a"))
-    assert code == 0
-    files = [Path(line) for line in out.splitlines()]
-    assert {file.name for file in files} == {file.name for file in (ROOT / "pipelines" / "compiled").glob("*.yaml")}
-    fresh = shutil.copytree(tmp_path / "a", tmp_path / "fresh")
-    monkeypatch.setattr(compiling, "compile_into", lambda to: [Path(shutil.copy(one, to)) for one in fresh.iterdir()])
-    assert run("compile", "--check", "--out", str(tmp_path / "a"))[0] == 0
-    files[0].write_text(files[0].read_text() + "# changed\n")
-    code, _, err = run("compile", "--check", "--out", str(tmp_path / "a"))
-    assert code == 1
-    assert str(files[0]) in err
+COMPILER = """
+from pathlib import Path
+TEXT = "first"
+def compile_all(folder):
+    written = [folder / name for name in ("ablation.yaml", "training.yaml")]
+    for file in written:
+        file.write_text(TEXT)
+    return written
+"""
+
+
+@pytest.fixture
+def other_pipelines() -> Iterator[None]:
+    """Room for a package of the name `pipelines` that is not ours."""
+
+    def ours() -> list[str]:
+        return [name for name in sys.modules if name.partition(".")[0] == "pipelines"]
+
+    kept = {name: sys.modules.pop(name) for name in ours()}
+    yield
+    for name in ours():
+        del sys.modules[name]
+    sys.modules.update(kept)
+
+
+@pytest.mark.usefixtures("other_pipelines")
+def test_compiled_files_are_checked_against_the_code_that_is_here(run, monkeypatch, tmp_path) -> None:
+    (tmp_path / "pipelines" / "compile.py").write_text(COMPILER)
+    (tmp_path / "pipelines" / "__init__.py").touch()
+    places = list(sys.path)
+    code, out, _ = run("compile")
+    assert (code, sys.path) == (0, places)
+    files = [tmp_path / "pipelines" / "compiled" / name for name in ("ablation.yaml", "training.yaml")]
+    assert [Path(line) for line in out.splitlines()] == files
+    assert run("compile", "--check")[0] == 0
+    monkeypatch.setattr(sys.modules["pipelines.compile"], "TEXT", "second")
+    files[0].write_text("second")
+    code, _, err = run("compile", "--check")
+    assert (code, files[1].read_text()) == (1, "first")
+    assert str(files[1]) in err
+    assert str(files[0]) not in err
+    files[1].unlink()
+    assert run("compile", "--check")[0] == 1
 
 
 def test_running_here_is_said_in_words(run) -> None:
