@@ -275,7 +275,7 @@ def test_every_check_that_was_asked_for_is_made(tmp_path: Path, monkeypatch: pyt
     asked = Asked(folders=[tmp_path], s3="nowhere", mlflow=f"http://127.0.0.1:{free_port()}", data_remote="nowhere")
     names = [finding.name for finding in examine(asked)]
     assert names == [
-        *("code", "libraries", "gpu", "shared memory", "caches", f"folder {tmp_path}"),
+        *("code", "caches", "libraries", "gpu", "shared memory", f"folder {tmp_path}"),
         *("object store", "data remote", "mlflow"),
     ]
 

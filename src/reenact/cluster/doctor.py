@@ -33,10 +33,10 @@ class Asked:
 def examine(asked: Asked) -> Iterator[Finding]:
     """Every check that was asked for, one after another; none of them raises."""
     yield check_code()
+    yield check_caches()  # libraries that find theirs closed can't be loaded
     yield check_libraries()
     yield check_gpus(asked.gpus)
     yield check_shared_memory(asked.gpus or 0)
-    yield check_caches()
     for folder in asked.folders:
         yield check_folder(folder)
     if asked.s3:
