@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from dvc_projects import command, environment, make_repository, name_committer, 
 from reenact.cluster.adopt import adopt, message
 from reenact.cluster.arguments import pipeline_arguments
 from reenact.cluster.lock_fragment import FRAGMENT, push_data, push_outputs
-from reenact.errors import BadInput, NewerFormat, ReenactError, SettingsError
+from reenact.errors import BadInput, NewerFormat, ReenactError, SettingsError, StorageError
 from reenact.params import Params, parse, read_raw
 from s3_server import s3
 
@@ -215,6 +216,32 @@ def test_a_sick_branch_is_left_out_and_the_comparison_with_it(run: Run, tmp_path
     status = command(repo, "dvc", "status")
     assert BRANCHES[0] not in status
     assert f"train@{BRANCHES[1]}" in status
+
+
+def test_the_components_hand_over_folders_and_write_what_they_brought(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from components.push_data import push_data as data_step
+    from components.push_outputs import push_outputs as last_step
+
+    def artifact(path: Path) -> Any:
+        shown: dict[str, Any] = {}
+        return SimpleNamespace(path=str(path), metadata=shown, log_metric=shown.__setitem__)
+
+    monkeypatch.setenv("KFP_RUN_ID", "a-run")
+    names = ["rendered", "videos", "frames", "landmarks", "actions", "segments", "validated", "guide"]
+    inputs = {name: artifact(write_files(tmp_path / "steps" / name, {"stage.json": name.encode()})) for name in names}
+    results, made, fragment = str(tmp_path / "{run}"), artifact(tmp_path / "m.json"), artifact(tmp_path / "f.json")
+    shutil.copytree(run.results, tmp_path / "a-run")
+    asked = json.dumps(told(run.repo))
+    data_step.python_func(told=asked, results=results, metrics=made, **inputs)
+    last_step.python_func(told=asked, results=results, fragment=fragment)
+    assert json.loads(Path(fragment.path).read_text()) == json.loads((tmp_path / "a-run" / FRAGMENT).read_text())
+    assert fragment.metadata["videos"] == "out/rendered"
+    assert made.metadata["bytes"] > 0
+    (tmp_path / "a-run" / "pushed" / "data.json").unlink()
+    with pytest.raises(StorageError, match="See the step push_data"):
+        last_step.python_func(told=asked, results=results, fragment=fragment)
 
 
 def test_files_that_are_no_fragment_are_one_sentence(run: Run, tmp_path: Path) -> None:

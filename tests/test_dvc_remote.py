@@ -86,6 +86,19 @@ def test_a_folder_comes_by_its_hash_and_a_second_time_without_the_network(
     assert is_remote(pushed["address"])
 
 
+def test_the_command_that_looks_at_data_takes_the_address(
+    pushed: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from typer.testing import CliRunner
+
+    from reenact.cli.data import app
+
+    monkeypatch.chdir(tmp_path)
+    seen = CliRunner().invoke(app, ["inspect", "--json", pushed["address"]])
+    assert seen.exit_code == 0, seen.output
+    assert '"people"' in seen.output
+
+
 def test_one_file_comes_by_its_hash_under_the_name_that_is_given(pushed: dict[str, str], tmp_path: Path) -> None:
     (entry,) = [one for one in listing(pushed) if one["relpath"] == "clips/ben/2.mp4"]
     address = f"dvc+s3://bucket/team/dvc?md5={entry['md5']}&name=ben%20two.mp4"

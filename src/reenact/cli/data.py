@@ -28,7 +28,7 @@ def data() -> None:
 @app.command()
 def inspect(
     source: Annotated[
-        str, typer.Argument(help="A folder, an archive, s3://BUCKET/PREFIX or dvc://REPO (fetched first).")
+        str, typer.Argument(help="A folder, an archive, s3://BUCKET/PREFIX, dvc://REPO or dvc+s3:// (fetched first).")
     ],
     layout: Annotated[str, typer.Option("--layout", help="Take it for this layout (docs/data.md).")] = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="The same as one JSON object.")] = False,
@@ -45,7 +45,7 @@ def inspect(
 
 @app.command()
 def fetch(
-    source: Annotated[str, typer.Argument(help="An archive, s3://bucket/prefix or dvc://REPO?rev=REV&path=FOLDER.")],
+    source: Annotated[str, typer.Argument(help="An archive, s3://, dvc:// or dvc+s3:// (docs/data.md).")],
 ) -> None:
     """Bring a source into the cache, and say where it lies and what of it is left out."""
     material = _here(source)

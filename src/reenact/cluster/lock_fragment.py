@@ -16,6 +16,7 @@ from reenact.cluster.settings import cluster_settings
 from reenact.cluster.told import deciding, told_hash
 from reenact.corpus.sources.dvc_remote import of_list
 from reenact.corpus.sources.settings import S3Settings
+from reenact.errors import StorageError
 from reenact.params import Params
 from reenact.progress import say
 from reenact.steps import FOLDERS, STEPS, code_hash
@@ -62,7 +63,12 @@ def push_outputs(told: Mapping[str, Any], results: Path) -> dict[str, Any]:
     """
     fragment: dict[str, Any] = {"format": FORMAT, "kind": KIND, **_lineage(told), "stages": {}, "left_out": {}}
     if told["remote"]:
-        data = json.loads((results / _PUSHED).read_text()) if (results / _PUSHED).exists() else {}
+        if not (results / _PUSHED).exists():
+            raise StorageError(
+                f"{results / _PUSHED}: the data that these results stand on was not brought to {told['remote']}, so "
+                "nobody could adopt them. See the step push_data."
+            )
+        data = json.loads((results / _PUSHED).read_text())
         found, left_out = _finished(told, results)
         fragment["folders"] = {**data, **_push(told, found)}
         if whole := _branches(found):

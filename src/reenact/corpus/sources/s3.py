@@ -41,6 +41,7 @@ class Bucket:
     """A prefix of a bucket as a source; `setting` is the one that names it."""
 
     setting = "fetch_data.videos"
+    rights = "list and read"
 
     def __init__(self, uri: str, settings: S3Settings) -> None:
         split = urlsplit(uri)
@@ -283,7 +284,7 @@ def sentence(bucket: Bucket, error: Exception, name: str = "") -> Exception:
     if code in ("AccessDenied", "403", "Forbidden", "AllAccessDisabled"):
         return StorageError(
             f"{where}: {what}{endpoint} refuses access ({code}). These credentials need the right "
-            "to list and read here."
+            f"to {bucket.rights} here."
         )
     if isinstance(error, ConnectionError | HTTPClientError):
         return StorageError(
