@@ -15,7 +15,7 @@ from reenact.cluster.parallel import Machines, train_on
 from reenact.errors import BranchesMissing, ReenactError, SettingsError
 from reenact.progress import event
 from reenact.stages.result import StageResult
-from reenact.steps import FOLDERS, STEPS, call_stage, run_step
+from reenact.steps import FOLDERS, STEPS, call_stage, code_hash, run_step
 
 
 def run_component(
@@ -39,6 +39,8 @@ def run_component(
     pages show, and where kfp wants them. machines: what a training may use, see `cluster.parallel.Machines`.
     """
     results, store = of_this_run(results), of_this_run(store)
+    arguments = json.loads(told)
+    same_code(stage, arguments)
     # A retried step finds what the killed one left in the same folder.
     shutil.rmtree(out, ignore_errors=True)
     given = {name: Path(folder) for name, folder in folders.items()}
@@ -47,7 +49,7 @@ def run_component(
         given["branches"].mkdir(parents=True, exist_ok=True)
     try:
         kept = Path(store) if store else None
-        how: dict[str, Any] = {"told": json.loads(told), "folders": given, "branch": branch, "out": Path(out)}
+        how: dict[str, Any] = {"told": arguments, "folders": given, "branch": branch, "out": Path(out)}
         if machines is not None:
             result = train_on(Machines(**machines), results=results, **how)
         else:
@@ -102,6 +104,18 @@ def prepare_shard(*, told: str, videos: str, group: str, store: str, metrics: An
     metrics.log_metric("shards_made", made)
     # The local cache takes a step without a file of each artifact for one that never ran.
     write_json(Path(metrics.path), {"shards_made": made})
+
+
+def same_code(stage: str, told: Mapping[str, Any]) -> None:
+    """Raise SettingsError where this image holds other code than a step was told of: its result, kept by a cache under
+    the told code's name, would pass for that code's.
+    """
+    if told["code"] != code_hash(stage):
+        built = os.environ.get("REENACT_GIT_COMMIT", "")[:12]
+        raise SettingsError(
+            f"{stage}: the run was made from other code than its image holds{f' (commit {built})' if built else ''}. "
+            "Build and push the images again (`make images`), or submit and schedule from the code that they hold."
+        )
 
 
 def of_this_run(folder: str) -> str:
