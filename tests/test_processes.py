@@ -2,11 +2,13 @@
 
 import json
 import multiprocessing
+import os
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -14,7 +16,8 @@ import torch
 from mlflow import MlflowClient
 
 from processes_drill import ALL, PENALISED, a_system, trained, trained_as
-from reenact.cluster.job_files import read_error, write_end, write_step
+from reenact.cluster.job_files import read_error, read_result, write_end, write_step
+from reenact.cluster.job_files import step_of as job_step
 from reenact.cluster.processes import train_in_processes
 from reenact.config import Runtime
 from reenact.errors import BadInput, ProcessLost, SettingsError
@@ -209,3 +212,49 @@ def test_the_first_cause_is_told_and_not_what_followed_from_it(tmp_path):
     assert (type(error), str(error)) == (BadInput, "clips/ana.mp4: no face.")
     write_step(tmp_path, {})
     assert "without a word" in str(read_error(tmp_path, "train cgan-full-0"))
+
+
+@pytest.mark.slow
+def test_two_machines_train_as_trainer_starts_them(root, tmp_path):
+    """Two agents on this machine, told about each other by the variables that Kubeflow Trainer sets in its pods."""
+    step = step_of(root, tmp_path)
+    file = write_step(step.pop("job"), job_step("train", **step))
+    told = {"NNODES": 2, "NPROC_PER_NODE": 1, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": free_port()}
+    torchrun = [str(Path(sys.executable).parent / "torchrun"), "-m", "reenact.cluster.worker", str(file)]
+    agents = []
+    for rank in range(2):
+        names = {f"PET_{name}": str(value) for name, value in {**told, "NODE_RANK": rank}.items()}
+        agents.append(subprocess.Popen(torchrun, env={**os.environ, **names, "GLOO_SOCKET_IFNAME": "lo"}))
+    assert [agent.wait(250) for agent in agents] == [0, 0]
+    assert read_result(file.parent).counts["samples"] == 24
+    assert json.loads((tmp_path / "out" / "status.json").read_text())["processes"] == 2
+
+
+@pytest.mark.slow
+def test_the_component_trains_in_as_many_processes_as_it_has_gpus(root, tmp_path):
+    from components.train import train
+
+    step = step_of(root, tmp_path)
+    told = json.dumps({**step["told"], "code": "c"})
+    folders = {kind: SimpleNamespace(path=str(folder)) for kind, folder in step["folders"].items()}
+    logged = {}
+    metrics = SimpleNamespace(
+        path=str(tmp_path / "metrics"), log_metric=lambda name, value: logged.update({name: value})
+    )
+    train.python_func(
+        told=told, results=str(tmp_path / "run"), **BRANCH, gpus=2, nodes=1, accelerator="nvidia.com/gpu",
+        deadline_hours=24.0, **folders, model=SimpleNamespace(path=str(tmp_path / "model")), metrics=metrics,
+    )  # fmt: skip
+    assert logged["samples"] == 24
+    published = tmp_path / "run" / "branches" / "cgan-full-0" / "train"
+    assert json.loads((published / "status.json").read_text())["processes"] == 2
+    assert (tmp_path / "model" / "model.safetensors").exists()
+
+
+def test_more_processes_than_devices_is_a_sentence(monkeypatch):
+    for name in ("WORLD_SIZE", "LOCAL_WORLD_SIZE"):
+        monkeypatch.setenv(name, "4")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    with pytest.raises(SettingsError, match=r"4 processes, but torch finds 2 CUDA devices here.*cluster\.gpus"):
+        make_fabric(Runtime(device="cuda"))

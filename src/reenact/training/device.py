@@ -34,23 +34,29 @@ def lie_channels_last(networks: Iterable[nn.Module]) -> None:
 def make_fabric(runtime: Runtime) -> "Fabric":
     """A launched Fabric, with this process set to deterministic algorithms and `runtime.threads`.
 
-    One process, or one of several where `torchrun` started us: those of one machine share its processors.
+    One process, or one of several where `torchrun` started us: those of one machine share its processors. Raises
+    SettingsError where there is no device for each.
     """
     from lightning_fabric import Fabric  # two seconds to import, and who only asks for the device doesn't need it
 
     device = device_of(runtime)
+    several, beside = int(os.environ.get("WORLD_SIZE", "1")) > 1, int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    if several and device.type == "cuda" and beside > (there := torch.cuda.device_count()):
+        raise SettingsError(
+            f"{beside} processes, but torch finds {there} CUDA devices here: one for each is needed (cluster.gpus, or "
+            "--nproc-per-node of torchrun)."
+        )
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS is deterministic only with it
     torch.use_deterministic_algorithms(True, warn_only=device.type != "cpu")
     # Deterministic algorithms would fill fresh memory first; it costs time, and we read no uninitialised memory.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.set_num_threads(_threads(runtime))
     cv2.setNumThreads(0)  # frames are small: OpenCV's own threads would only fight torch's
-    several = int(os.environ.get("WORLD_SIZE", "1")) > 1
     one = [device.index] if device.index is not None else 1
     fabric = Fabric(
         accelerator=device.type,
-        devices=int(os.environ.get("LOCAL_WORLD_SIZE", "1")) if several else one,
-        num_nodes=int(os.environ.get("WORLD_SIZE", "1")) // int(os.environ.get("LOCAL_WORLD_SIZE", "1")),
+        devices=beside if several else one,
+        num_nodes=int(os.environ.get("WORLD_SIZE", "1")) // beside,
         strategy="ddp" if several else "auto",
         precision=runtime.precision,
     )
