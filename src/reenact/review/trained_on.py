@@ -47,7 +47,7 @@ def answering(
 
 def state(version: Known) -> str:
     """What became of a version, in words."""
-    gate = f"the gate was {version.gate}" if version.gate else "the gate was not asked"
+    gate = f"it {version.gate} the gate" if version.gate else "the gate was not asked"
     return f"{gate}, {version.review or 'it waits for a decision'}"
 
 
