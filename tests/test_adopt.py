@@ -17,6 +17,7 @@ from dvc_projects import command, environment, make_repository, name_committer, 
 from reenact.cluster.adopt import adopt, message
 from reenact.cluster.arguments import pipeline_arguments
 from reenact.cluster.lock_fragment import FRAGMENT, push_data, push_outputs
+from reenact.cluster.lock_versions import versioned_videos
 from reenact.errors import BadInput, NewerFormat, ReenactError, SettingsError, StorageError
 from reenact.params import Params, parse, read_raw
 from s3_server import s3
@@ -141,6 +142,8 @@ def test_an_adopted_run_is_up_to_date_and_its_record_is_the_one_that_dvc_writes(
     assert (repo / "out/branches/cgan-full-0/train/model.safetensors").read_bytes() == b"cgan-full-0"
     assert "up to date" in command(repo, "dvc", "status")
     assert "up to date" in command(repo, "dvc", "repro", "--dry")
+    # What was adopted has a version, as anything that DVC recorded.
+    assert versioned_videos("out/videos", repo=repo).endswith(f"?md5={run.fragment['folders']['out/videos']['md5']}")
     # What DVC itself writes of the same folders, had they been made here.
     other = tmp_path / "other"
     command(tmp_path, "git", "clone", "-q", str(run.repo), "other")
@@ -148,16 +151,6 @@ def test_an_adopted_run_is_up_to_date_and_its_record_is_the_one_that_dvc_writes(
     command(other, "dvc", "commit", "-q", "--force")
     ours, theirs = (yaml.safe_load((folder / "dvc.lock").read_text()) for folder in (repo, other))
     assert ours == theirs
-
-
-def test_the_commit_says_where_the_data_comes_from(run: Run, tmp_path: Path) -> None:
-    repo = clone(run, tmp_path)
-    take_over(run, repo)
-    said = command(repo, "git", "log", "-1", "--format=%B")
-    for fact in ("run-1234", "s3://bucket/team", run.fragment["params_hash"], *BRANCHES):
-        assert fact in said
-    again = take_over(run, repo)
-    assert again.commit == ""
 
 
 def refused(run: Run, repo: Path, kind: type[ReenactError] = SettingsError) -> str:
@@ -202,16 +195,24 @@ def test_other_code_is_refused_with_the_commit_to_check_out(run: Run, tmp_path: 
         adopt(tmp_path / "f.json", params=settings(repo), repo=repo)
 
 
-def test_a_sick_branch_is_left_out_and_the_comparison_with_it(run: Run, tmp_path: Path) -> None:
-    results = tmp_path / "results"
+def with_a_sick_branch(run: Run, results: Path) -> dict[str, Any]:
     shutil.copytree(run.results, results)
     write_branch(results / "branches" / BRANCHES[1], status="failed")
-    fragment = push_outputs(told(run.repo), results)
+    return push_outputs(told(run.repo), results)
+
+
+def test_a_sick_branch_is_left_out_and_the_comparison_with_it(run: Run, tmp_path: Path) -> None:
+    fragment = with_a_sick_branch(run, tmp_path / "results")
     assert fragment["left_out"] == {BRANCHES[1]: "not finite"}
     assert set(fragment["stages"]) - set(DATA) == {f"train@{BRANCHES[0]}", f"evaluate@{BRANCHES[0]}"}
     assert f"{BRANCHES[1]}: not finite" in message(fragment)
+
+
+@pytest.mark.slow
+def test_dvc_trains_the_branch_that_was_left_out_and_no_other(run: Run, tmp_path: Path) -> None:
+    with_a_sick_branch(run, tmp_path / "results")
     repo = clone(run, tmp_path)
-    adopt(results / FRAGMENT, params=settings(repo), repo=repo)
+    adopt(tmp_path / "results" / FRAGMENT, params=settings(repo), repo=repo)
     command(repo, "dvc", "pull", "-q", "--allow-missing")
     status = command(repo, "dvc", "status")
     assert BRANCHES[0] not in status
@@ -284,10 +285,14 @@ def test_data_of_ones_own_is_held_to_its_hash(run: Run, s3: dict[str, str], tmp_
         adopt(results / FRAGMENT, params=settings(repo), repo=repo)
 
 
-def test_the_command_says_what_was_adopted(run: Run, tmp_path: Path) -> None:
+def test_the_command_says_what_was_adopted_and_the_commit_where_it_comes_from(run: Run, tmp_path: Path) -> None:
     repo = clone(run, tmp_path)
     program = Path(sys.executable).with_name("reenact")
     asked = [str(program), "data", "adopt", str(run.results / FRAGMENT)]
     done = subprocess.run(asked, cwd=repo, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "8 stages adopted, commit" in done.stdout
+    said = command(repo, "git", "log", "-1", "--format=%B")
+    for fact in ("run-1234", "s3://bucket/team", run.fragment["params_hash"], *BRANCHES):
+        assert fact in said
+    assert take_over(run, repo).commit == ""
