@@ -21,8 +21,12 @@ from reenact.review.workers import may_be_at_work, this_worker
 USER = 1000  # of the images
 OWNER = "reenact.dev/owner"  # label: the process that started a container and removes it
 _YEAR = 365 * 24 * 3600.0
-_PASSED_ON = ("MLFLOW_", "AWS_", "REENACT_", "KFP_", "GX_")
-_ALSO = {"OMP_NUM_THREADS", "DO_NOT_TRACK", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"}
+_PASSED_ON = (
+    "MLFLOW_", "AWS_", "REENACT_", "KFP_", "GX_",
+    # Which kernels numeric libraries choose, and with how many threads, decides over the last bits of a result.
+    "OMP_", "OPENBLAS_", "MKL_", "NPY_", "ONEDNN_", "DNNL_", "ATEN_", "CUBLAS_",
+)  # fmt: skip
+_ALSO = {"GLIBC_TUNABLES", "DO_NOT_TRACK", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"}
 
 
 @contextmanager
