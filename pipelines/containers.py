@@ -142,7 +142,7 @@ def _run_arguments(told: Mapping[str, Any], client: Any) -> dict[str, Any]:
             Mount(mount["path"], mount["path"], type="bind", read_only=mount["read_only"]) for mount in told["mounts"]
         ],
         "working_dir": told["mounts"][0]["path"],
-        "environment": _environment(told["environment"]),
+        "environment": step_environment(told["environment"]),
         "network_mode": "host",
         "shm_size": told["shm_size"],
         "cap_drop": ["ALL"],
@@ -158,7 +158,7 @@ def _run_arguments(told: Mapping[str, Any], client: Any) -> dict[str, Any]:
     return given
 
 
-def _environment(more: Mapping[str, str]) -> dict[str, str]:
+def step_environment(more: Mapping[str, str]) -> dict[str, str]:
     """What steps take from the environment: where MLflow and S3 are, who trains, how progress is shown."""
     passed = {name: value for name, value in os.environ.items() if name.startswith(_PASSED_ON) or name.upper() in _ALSO}
     # The working folder is a checkout: what lies there must not hide the image's packages.

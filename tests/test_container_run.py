@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from docker.errors import APIError, ImageNotFound, NotFound
-from pipelines.containers import OWNER, find_image, remove_left_over, run_container
+from pipelines.containers import OWNER, find_image, remove_left_over, run_container, step_environment
 
 from reenact.cluster.container_run import container_run
 from reenact.errors import StorageError
@@ -127,6 +127,15 @@ def test_an_image_that_is_not_there_is_a_sentence_and_podmans_names_are_known() 
     assert find_image(images, "reenact-data:0.1.0") == "sha256:1"
     with pytest.raises(StorageError, match=r"reenact-train:0\.1\.0 is not on this machine\. `make images`"):
         find_image(images, "reenact-train:0.1.0")
+
+
+def test_servers_and_what_decides_over_the_last_bits_are_passed_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    passed = {"AWS_ENDPOINT_URL_S3": "http://127.0.0.1:1", "OPENBLAS_CORETYPE": "Haswell", "https_proxy": "http://p:1"}
+    for name, value in {**passed, "SOMEBODYS_PASSWORD": "secret", "PYTHONPATH": "/elsewhere"}.items():
+        monkeypatch.setenv(name, value)
+    environment = step_environment({"MORE": "1"})
+    assert {**passed, "MORE": "1"}.items() <= environment.items()
+    assert not {"SOMEBODYS_PASSWORD", "PYTHONPATH", "HOME", "PATH"} & set(environment)
 
 
 def test_where_there_is_no_engine_the_run_says_so(tmp_path: Path) -> None:
