@@ -46,6 +46,14 @@ def test_a_full_disk_is_one_sentence_with_the_file_name(tmp_path):
         raise OSError(errno.ENOSPC, "No space left on device")
 
 
+def test_what_is_in_the_way_of_a_file_is_named(tmp_path):
+    (tmp_path / "file").touch()
+    (tmp_path / "folder.html").mkdir()
+    for path in (tmp_path / "file" / "below.html", tmp_path / "folder.html"):
+        with pytest.raises(StorageError, match=f"{path.name}: can't write here"), atomic_file(path):
+            pass
+
+
 def test_what_the_system_refuses_a_stage_names_its_file(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(StorageError, match=r"file/below: .*Not a directory"), storage_errors():

@@ -158,3 +158,16 @@ def test_a_name_that_no_model_can_have_is_a_setting_that_is_wrong(run, name):
     assert "registry.model" in told
     assert "slash" in told
     assert "Traceback" not in told
+
+
+def test_a_terminal_does_not_obey_what_somebody_wrote_into_a_tag(registry, run):
+    version = registry.add(branch="a\x1b[31m\nb")
+    registry.client.set_model_version_tag(registry.model, version, "gate", "passed\nfailed")
+    registry.client.update_model_version(registry.model, version, "first\x1b]0;title\x07\n\nsecond")
+    for command in (("list",), ("show", version), ("review", version)):
+        code, told, _ = run(*command)
+        assert code == 0
+        assert "\x1b" not in told
+        assert "\x07" not in told
+    assert told == "first]0;title\n\nsecond\n"
+    assert "passed failed" in run("list")[1]

@@ -3,6 +3,9 @@
 import json
 import re
 from dataclasses import replace
+from pathlib import Path
+from urllib.parse import urlparse
+from urllib.request import url2pathname
 
 import numpy as np
 import pandas as pd
@@ -443,6 +446,9 @@ def test_a_page_that_was_changed_or_never_made_is_not_shown(client, written, tmp
     page.write_text("<html>all is well</html>")
     client.log_artifact(run, str(page), place.rpartition("/")[0])
     with pytest.raises(BadInput, match="changed since"):
+        fetch_page(client, "changed", "1", tmp_path / "got.html")
+    (Path(url2pathname(urlparse(client.get_run(run).info.artifact_uri).path)) / place).unlink()
+    with pytest.raises(BadInput, match="is gone from its run"):
         fetch_page(client, "changed", "1", tmp_path / "got.html")
     assert not (tmp_path / "got.html").exists()
 

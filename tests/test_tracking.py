@@ -10,6 +10,7 @@ import pytest
 
 from reenact.errors import SettingsError
 from reenact.tracking.connect import TrackingSettings, connect, tracking_uri
+from reenact.tracking.errors import first_line
 from reenact.tracking.lineage import read_lineage
 from reenact.tracking.runs import branch_run, flat
 
@@ -185,3 +186,11 @@ def test_lineage_without_git_takes_what_the_image_says(tmp_path):
         "lineage.trainer": "Ana",
     }
     assert json.dumps(lineage.tags())
+
+
+def test_what_an_error_goes_on_about_is_in_its_next_line():
+    from mlflow.exceptions import MlflowException
+
+    listed = "The following failures occurred from http://there:\n##### File MLmodel #####\n404 Client Error\nmore"
+    assert first_line(MlflowException(listed)) == "The following failures occurred from http://there: 404 Client Error"
+    assert first_line(MlflowException("refused.\nmore")) == "refused"

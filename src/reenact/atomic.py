@@ -13,6 +13,8 @@ from typing import Any
 
 from reenact.errors import StorageError
 
+_IN_THE_WAY = (errno.EEXIST, errno.EISDIR)  # a file where a folder is wanted, or the other way round
+
 
 @contextmanager
 def atomic_file(path: Path) -> Iterator[Path]:
@@ -108,7 +110,7 @@ def storage_errors(path: Path | None = None) -> Iterator[None]:
         where = path or error.filename or "."
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise StorageError(f"{where}: the disk is full. Free some space and run the same command again.") from error
-        if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM, errno.ENOTDIR):
+        if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM, errno.ENOTDIR, *_IN_THE_WAY):
             what = "can't write here" if path else "can't be read or written"
             raise StorageError(f"{where}: {what} ({os.strerror(error.errno)}).") from error
         raise

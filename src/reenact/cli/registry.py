@@ -100,6 +100,7 @@ def review(
 ) -> None:
     """What a reviewer should read before deciding: the page of a version, or (without --out) its core as text."""
     from reenact.review.attach import fetch_page
+    from reenact.review.desk import one_line
     from reenact.review.versions import find
 
     if out is not None and out.suffix.lower() not in (".html", ".htm"):
@@ -108,7 +109,8 @@ def review(
         found = find(client, name, version)
         if out is None:
             told = client.get_model_version(name, found.version).description
-            typer.echo(told or f"{name}, version {found.version}: nobody described it. `reenact gate` does.")
+            shown = "\n".join(map(one_line, (told or "").split("\n")))  # a terminal obeys what is in it
+            typer.echo(shown or f"{name}, version {found.version}: nobody described it. `reenact gate` does.")
             return
         fetch_page(client, name, found.version, out)
     typer.echo(f"{out}: the review of {name}, version {found.version}")

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from reenact.review.desk import one_line
 from reenact.review.history import Line
 from reenact.review.records import Decision
 from reenact.review.versions import CHAMPION, PREVIOUS, Known
@@ -12,7 +13,7 @@ _INDENT = "      "
 
 def versions_table(versions: Sequence[Known]) -> str:
     """A line per version."""
-    rows = [
+    known = [
         (
             one.version,
             ", ".join(one.aliases),
@@ -24,6 +25,7 @@ def versions_table(versions: Sequence[Known]) -> str:
         )
         for one in versions
     ]
+    rows = [tuple(map(one_line, row)) for row in known]  # tags that anybody set: a terminal obeys what is in them
     widths = [max(len(row[column]) for row in (_COLUMNS, *rows)) for column in range(len(_COLUMNS))]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
@@ -67,7 +69,7 @@ def outcome_text(decision: Decision) -> str:
 def _line(line: Line) -> list[str]:
     decision = line.decision
     if decision is None:
-        return [f"  !   {line.says}"]
+        return [f"  !   {one_line(line.says)}"]
     told = [f"{decision.number:4}  {decision.at}  {decision.by}: {decision.action} version {decision.version}"]
     told.append(f"{_INDENT}{decision.reason}")
     if decision.override:
@@ -80,7 +82,7 @@ def _line(line: Line) -> list[str]:
 
 def _facts(facts: dict[str, str]) -> list[str]:
     width = max((len(name) for name in facts), default=0)
-    return [f"  {name.ljust(width)}  {value}" for name, value in facts.items()]
+    return [f"  {name.ljust(width)}  {one_line(value)}" for name, value in facts.items()]
 
 
 def _version(version: str | None) -> str:

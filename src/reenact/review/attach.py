@@ -13,7 +13,7 @@ from reenact.atomic import atomic_file
 from reenact.errors import BadInput, StorageError
 from reenact.hashing import hash_file
 from reenact.review.description import describe
-from reenact.review.subject import Review
+from reenact.review.subject import Review, fetch_left
 from reenact.tracking.errors import mlflow_errors
 
 if TYPE_CHECKING:
@@ -49,7 +49,8 @@ def attach(client: "MlflowClient", review: Review, page: Path, *, files: Sequenc
 def fetch_page(client: "MlflowClient", model: str, version: str, out: Path) -> Path:
     """Write the page that was attached to a version to `out`, and return that.
 
-    Raises BadInput for a version without one, or whose page was changed since; StorageError where it can't be had.
+    Raises BadInput for a version without one, or whose page was changed or removed since; StorageError where MLflow is
+    away.
     """
     name = f"{model}, version {version}"
     with mlflow_errors(name), tempfile.TemporaryDirectory() as folder:
@@ -57,7 +58,9 @@ def fetch_page(client: "MlflowClient", model: str, version: str, out: Path) -> P
         place = known.tags.get(PAGE_TAG, "")
         if not place or not known.run_id:
             raise BadInput(f"{name}: nobody attached a page to it. `reenact gate` makes one for the challenger.")
-        found = Path(client.download_artifacts(str(known.run_id), place, folder))
+        found = fetch_left(client, str(known.run_id), place, Path(folder))
+        if found is None:
+            raise BadInput(f"{name}: its page ({place}) is gone from its run. Run `reenact gate` again.")
         if hash_file(found)[:_DIGITS] != Path(place).parent.name:
             raise BadInput(
                 f"{name}: its page ({place}) is not the one that was attached, it was changed since. Run `reenact "

@@ -35,7 +35,9 @@ def fetch_weights(client: "MlflowClient", version: Known, into: Path) -> Path:
     folder = _fetch(client, version, _place(_fetch(client, version, "MLmodel", into), name), into)
     for file in (WEIGHTS, CARD):
         if not (folder / file).is_file():
-            raise BadInput(f"{name}: its model has no {file}: `reenact register` did not make it. Reject it.")
+            raise BadInput(
+                f"{name}: its model has no {file}: somebody removed it since, so it can't be used. Reject it."
+            )
     found = {WEIGHTS: hash_file(folder / WEIGHTS), CARD: _card_says(folder / CARD)}
     for file, value in found.items():
         if value != version.weights_sha256:

@@ -31,7 +31,11 @@ def first_line(error: BaseException) -> str:
     """What an error says first; MLflow's go on for pages, and bury a server that is away below requests and retries."""
     if away := _AWAY.search(str(error)):
         return f"no answer from {away['host']}:{away['port']}"
-    return (str(error).splitlines() or [type(error).__name__])[0][:300].rstrip(".")
+    lines = [line for line in str(error).splitlines() if line.strip() and not line.startswith("#")]
+    said = lines[0] if lines else type(error).__name__
+    if said.endswith(":"):  # what it is comes in the next line
+        said = " ".join([said, *lines[1:2]])
+    return said[:300].rstrip(".: ")
 
 
 def is_gone(error: Any) -> bool:
