@@ -20,7 +20,7 @@ from reenact.cluster.job_files import read_error, read_result, write_end, write_
 from reenact.cluster.job_files import step_of as job_step
 from reenact.cluster.processes import train_in_processes
 from reenact.config import Runtime
-from reenact.errors import BadInput, ProcessLost, SettingsError
+from reenact.errors import BadInput, ProcessLost, SettingsError, StorageError
 from reenact.training.device import make_fabric
 from s3_server import free_port
 from training_corpus import write_corpus
@@ -172,6 +172,15 @@ def test_what_one_process_finds_wrong_comes_through_with_its_kind_and_sentence(r
     assert "Traceback" not in capfd.readouterr().err
 
 
+def test_a_process_that_fails_alone_ends_the_other_and_its_sentence_comes_through(root, tmp_path):
+    step = step_of(root, tmp_path)
+    (tmp_path / "checkpoints").write_text("no folder")  # only the first process writes them
+    with pytest.raises(StorageError, match=r"step-000000002.*\.pt: can't write here"):
+        train_in_processes(2, **step)
+    assert not [line for _, line in children() if str(tmp_path) in line]
+
+
+@pytest.mark.slow
 def test_a_killed_process_is_told_from_those_that_lost_it(root, tmp_path, monkeypatch):
     monkeypatch.setenv("REENACT_FAULT", "cgan-full-0:1:kill")
     with pytest.raises(ProcessLost, match=r"process [01] was ended by signal 9. Often that is the memory"):
@@ -212,6 +221,11 @@ def test_the_first_cause_is_told_and_not_what_followed_from_it(tmp_path):
     assert (type(error), str(error)) == (BadInput, "clips/ana.mp4: no face.")
     write_step(tmp_path, {})
     assert "without a word" in str(read_error(tmp_path, "train cgan-full-0"))
+    write_end(tmp_path, 0, TypeError("no such thing"))
+    (tmp_path / "agent.json").write_text(json.dumps({"0": 1, "1": -signal.SIGTERM}))
+    assert "process 0 broke off (TypeError: no such thing)." in str(read_error(tmp_path, "train cgan-full-0"))
+    (tmp_path / "agent.json").write_text(json.dumps({"0": -signal.SIGTERM, "1": -signal.SIGKILL}))
+    assert "process 1 was ended by signal 9" in str(read_error(tmp_path, "train cgan-full-0"))
 
 
 @pytest.mark.slow

@@ -6,6 +6,7 @@ code: torchrun's own is always 1, and pods of another machine have only their lo
 """
 
 import json
+import signal
 import time
 import traceback
 from collections.abc import Iterator, Mapping
@@ -78,7 +79,8 @@ def read_error(folder: Path, what: str, *, seen: str = "") -> ReenactError:
         return _kind(ends[0]["code"])(ends[0]["sentence"])
     codes = json.loads((folder / AGENT).read_text()) if (folder / AGENT).exists() else {}
     # One that is killed leaves the others with a broken connection, which is all that they can say.
-    killed = [(rank, -code) for rank, code in codes.items() if code < 0]
+    # By SIGTERM it is torchrun that ends those who are left.
+    killed = [(rank, -code) for rank, code in codes.items() if code < 0 and -code != signal.SIGTERM]
     if killed:
         rank, number = killed[0]
         hint = " Often that is the memory: give the pod more, or a smaller train.batch." if number == 9 else ""
