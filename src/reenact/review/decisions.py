@@ -117,7 +117,8 @@ def _check_gate(version: Known, champion: str) -> None:
     else:
         says = "failed the gate" if version.gate else "was never put to the gate"
     raise DecisionRefused(
-        f"{_name(version)} {says}. Run the gate (`reenact gate`), or say why it does not matter (--override REASON)."
+        f"{_name(version)} {says}. Ask the gate (`reenact gate`; after `reenact run` the same run again), or say why "
+        "it does not matter (--override REASON)."
     )
 
 
