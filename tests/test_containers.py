@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import subprocess
 import time
 from collections.abc import Iterator
@@ -122,6 +123,7 @@ def contained(project: Path, videos: str, s3: dict[str, str], server: MlflowServ
 @pytest.fixture(scope="module")
 def processes(project: Path, videos: str, s3: dict[str, str], contained: Path) -> Path:
     """The same by kfp's runner of processes; nothing of it may come from what the containers made."""
+    shutil.rmtree(project / "runs/.shards")
     changes = ("-S", videos, "-S", "checkpoints.uri=out/other")
     done = call(project, REENACT, "run", "--name", "processes", *changes, **served(s3))
     assert done.returncode == 0, done.stdout
