@@ -178,7 +178,9 @@ def misgiven(body: dict[str, Any]) -> str:
     asked = sent.get("pipeline_spec", sent)["root"]["inputDefinitions"]["parameters"]
     if unknown := sorted(set(given) - set(asked)):
         return f"parameters {unknown} are not in the pipeline"
-    kinds: dict[str, Any] = {"STRING": str, "LIST": list, "STRUCT": dict, "BOOLEAN": bool, "NUMBER_INTEGER": int}
+    kinds: dict[str, Any] = {
+        "STRING": str, "LIST": list, "STRUCT": dict, "BOOLEAN": bool, "NUMBER_INTEGER": int, "NUMBER_DOUBLE": float,
+    }  # fmt: skip
     for name, value in given.items():
         if not isinstance(value, kinds[asked[name]["parameterType"]]):
             return f"parameter {name} is not of type {asked[name]['parameterType']}"

@@ -21,7 +21,7 @@ def settings(*overrides: str) -> Params:
 
 def compiled(folder: Path, pipeline: str = "training", **changes: Any) -> Path:
     """`folder` with a compiled pipeline of one step per image, which asks for what that pipeline is told."""
-    kinds = {str: "STRING", list: "LIST", dict: "STRUCT", int: "NUMBER_INTEGER"}
+    kinds = {str: "STRING", list: "LIST", dict: "STRUCT", int: "NUMBER_INTEGER", float: "NUMBER_DOUBLE"}
     given = pipeline_arguments(settings(), pipeline=pipeline)
     asked = {name: {"parameterType": kinds[type(value)]} for name, value in given.items()} | changes
     executors = {f"exec-{number}": {"container": {"image": image}} for number, image in enumerate(IMAGES)}
