@@ -194,7 +194,7 @@ def _where(folder: Path, params: Params) -> None:
     gated = folder / "gate" / "stage.json"
     if gated.exists():
         passed = json.loads(gated.read_text()).get("passed")
-        typer.echo(f"{'gate:':<15}{'passed' if passed else 'failed'}; decide with `reenact registry`")
+        typer.echo(f"{'gate:':<15}{'passed' if passed else 'failed'}; what waits for you: `reenact registry list`")
     from reenact.tracking.connect import TrackingSettings, tracking_uri
 
     tracking = params.blocks["tracking"]
