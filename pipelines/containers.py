@@ -45,9 +45,9 @@ def container_runner(told: Mapping[str, Any], *, images: set[str]) -> Iterator[t
             remove_left_over(client)
             found = {name: find_image(client, told["images"].get(name, name)) for name in sorted(images)}
             given = _run_arguments(told, client)
+            ending = stack.enter_context(_removed_in_the_end(client, given["labels"][OWNER]))
             for name, image in found.items():
                 _same_code(client, image, name, given)
-        ending = stack.enter_context(_removed_in_the_end(client, given["labels"][OWNER]))
         before = docker_task_handler.run_docker_container
         stack.callback(setattr, docker_task_handler, "run_docker_container", before)
 
