@@ -21,6 +21,7 @@ from reenact.cluster.job_files import step_of as job_step
 from reenact.cluster.processes import train_in_processes
 from reenact.config import Runtime
 from reenact.errors import BadInput, ProcessLost, SettingsError, StorageError
+from reenact.steps import code_hash
 from reenact.training.device import make_fabric
 from s3_server import free_port
 from training_corpus import write_corpus
@@ -249,7 +250,7 @@ def test_the_component_trains_in_as_many_processes_as_it_has_gpus(root, tmp_path
     from components.train import train
 
     step = step_of(root, tmp_path)
-    told = json.dumps({**step["told"], "code": "c"})
+    told = json.dumps({**step["told"], "code": code_hash("train")})
     folders = {kind: SimpleNamespace(path=str(folder)) for kind, folder in step["folders"].items()}
     logged = {}
     metrics = SimpleNamespace(
