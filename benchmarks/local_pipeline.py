@@ -78,7 +78,9 @@ def settings(samples: int) -> list[str]:
     return [
         "runtime.workers=1", "runtime.device=cpu", "fanout.variants=[full]", "render_clips.identities=12",
         "render_clips.frames=60", "extract_frames.size=96", "extract_frames.shard_clips=1000",
-        f"train.samples={samples}", "train.size=64",
+        "train_guide.samples=4000",
+        f"train.samples={samples}",
+        "train.size=64",
     ]  # fmt: skip
 
 
