@@ -55,6 +55,7 @@ def branches(
     accelerator: str,
     gpus: int,
     train_gpus: int,
+    score_gpus: int,
     nodes: int,
     deadline_hours: float,
     tolerations: list,
@@ -65,8 +66,8 @@ def branches(
         "train_cpu": train_cpu,
         "train_memory": train_memory,
         "accelerator": accelerator,
-        "gpus": gpus,
         "train_gpus": train_gpus,
+        "score_gpus": score_gpus,
         "tolerations": tolerations,
         "node_selector": node_selector,
     }
@@ -155,7 +156,8 @@ def trained_branches(
     told: Mapping[str, Any], data: Data, *, results: Any, branch_list: Any, place: Place
 ) -> dsl.PipelineTask:
     """The loop over branches as one task, which a step can follow that has to run although a branch failed."""
-    names = ("volume", "train_cpu", "train_memory", "accelerator", "gpus", "train_gpus", "nodes", "deadline_hours")
+    amounts = ("train_cpu", "train_memory", "accelerator", "gpus", "train_gpus", "score_gpus")
+    names = ("volume", *amounts, "nodes", "deadline_hours")
     asked = {name: place[name] for name in (*names, "tolerations", "node_selector")}
     trained = branches(
         results=results,

@@ -42,7 +42,7 @@ def data_pod(task: PipelineTask, place: Place) -> PipelineTask:
     return _pod(task, place, seconds=2 * DAY)
 
 
-def train_pod(task: PipelineTask, place: Place, *, gpus: str = "gpus") -> PipelineTask:
+def train_pod(task: PipelineTask, place: Place, *, gpus: str = "score_gpus") -> PipelineTask:
     """For training and scoring: the accelerator, and what gets a pod to the nodes that have one.
 
     gpus: the parameter that says how many.

@@ -41,6 +41,7 @@ def training(
     accelerator: str = POD["accelerator"],
     gpus: int = POD["gpus"],
     train_gpus: int = POD["train_gpus"],
+    score_gpus: int = POD["score_gpus"],
     nodes: int = POD["nodes"],
     deadline_hours: float = POD["deadline_hours"],
     tolerations: list = POD["tolerations"],

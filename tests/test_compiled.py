@@ -204,7 +204,7 @@ def test_in_pods_our_caches_and_checkpoints_lie_on_the_volume_and_the_experiment
 
 def test_a_pod_that_only_watches_a_job_of_several_nodes_holds_no_accelerator() -> None:
     given = pipeline_arguments(params(overrides=["cluster.gpus=4", "cluster.nodes=2"]))
-    assert (given["gpus"], given["nodes"], given["train_gpus"]) == (4, 2, 0)
+    assert (given["gpus"], given["nodes"], given["train_gpus"], given["score_gpus"]) == (4, 2, 0, 1)
 
 
 def test_how_pods_are_asked_for_makes_no_other_experiment() -> None:

@@ -33,7 +33,7 @@ def loop(results: str, names: list, volume: str, train_cpu: str, train_memory: s
     place = dict(volume=volume, train_cpu=train_cpu, train_memory=train_memory, accelerator=accelerator, gpus=gpus,
                  tolerations=tolerations, node_selector=node_selector)
     with dsl.ParallelFor(names) as each:
-        retried(train_pod(train(results=results, name=each.branch, gpus=gpus), place), 1)
+        retried(train_pod(train(results=results, name=each.branch, gpus=gpus), place, gpus="gpus"), 1)
 
 @dsl.pipeline(name="small")
 def small(results: str, names: list, volume: str = POD["volume"], train_cpu: str = POD["train_cpu"],

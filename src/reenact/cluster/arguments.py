@@ -77,9 +77,9 @@ def pod_arguments(cluster: ClusterSettings) -> dict[str, Any]:
     plain = cluster.plain()
     roles = {f"{role}_{what}": plain[role][what] for role in ("data", "train", "tools") for what in ("cpu", "memory")}
     single = ("volume", "accelerator", "gpus", "nodes", "deadline_hours", "tolerations", "node_selector")
-    # What only watches a TrainJob holds no accelerator meanwhile.
-    watching = 0 if cluster.nodes > 1 else cluster.gpus
-    return {**roles, **{name: plain[name] for name in single}, "train_gpus": watching}
+    # What only watches a TrainJob holds no accelerator meanwhile, and what draws and judges uses but one.
+    held = {"train_gpus": 0 if cluster.nodes > 1 else cluster.gpus, "score_gpus": min(1, cluster.gpus)}
+    return {**roles, **{name: plain[name] for name in single}, **held}
 
 
 def on_volume(stage: str, told: Mapping[str, Any]) -> dict[str, Any]:
