@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.container_engine import container_engine
+from reenact.cluster.pod import USER
 from reenact.errors import ReenactError, StorageError
 from reenact.hashing import hash_code, hash_json
 from reenact.progress import event
 from reenact.review.workers import may_be_at_work, this_worker
 
-USER = 1000  # of the images
 OWNER = "reenact.dev/owner"  # label: the process that started a container and removes it
 _YEAR = 365 * 24 * 3600.0
 _PASSED_ON = (

@@ -11,14 +11,13 @@ from typing import Any
 from kfp import kubernetes
 from kfp.dsl import PipelineTask
 
-from reenact.cluster.arguments import WORK, pod_arguments
+from reenact.cluster.arguments import pod_arguments
+from reenact.cluster.pod import DAYS, SHARED_MEMORY, USER, WORK
 from reenact.cluster.settings import ClusterSettings
 
 Place = Mapping[str, Any]  # name -> parameter of the pipeline, as in POD
 POD = pod_arguments(ClusterSettings())  # the parameters by which pods are asked for, with their defaults
 
-USER = 1000  # of the images
-SHARED_MEMORY = "8Gi"  # what processes hand each other; without it they die with a bus error
 HOUR = 3600
 DAY = 24 * HOUR
 
@@ -54,7 +53,7 @@ def train_pod(task: PipelineTask, place: Place, *, gpus: str = "score_gpus") -> 
     kubernetes.add_node_selector_json(task, place["node_selector"])
     _shared_memory(task)
     # Longer than any deadline of a training, which the step itself keeps: it stops with a checkpoint and a sentence.
-    return _pod(task, place, seconds=14 * DAY)
+    return _pod(task, place, seconds=DAYS * DAY)
 
 
 def tools_pod(task: PipelineTask, place: Place) -> PipelineTask:

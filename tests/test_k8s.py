@@ -306,7 +306,7 @@ def test_the_doctor_stands_where_a_step_would() -> None:
     kubernetes_validate = pytest.importorskip("kubernetes_validate")
     from pipelines.pods import CONFIG, SECRETS, USER
 
-    from reenact.cluster.arguments import WORK
+    from reenact.cluster.pod import WORK
 
     job = yaml.safe_load((ROOT / "k8s/doctor.yaml").read_text())
     kubernetes_validate.validate(job, KUBERNETES, strict=True)

@@ -129,6 +129,7 @@ def test_override_reaches_deep_settings() -> None:
         ("cluster.tolerations=[{operator: Exists, effect: Never}]", ("effect", "NoSchedule")),
         ("cluster.node_selector={pool: [a]}", ("cluster.node_selector",)),
         ("cluster.deadline_hours=0.0", ("cluster.deadline_hours",)),
+        ("cluster.deadline_hours=336", ("cluster.deadline_hours",)),  # its pod would be ended first
         ("cluster.data_remote=/mnt/data", ("cluster.data_remote", "s3://")),
         ("compare.choose.metric=pose", ("compare.choose.metric", "pose_angle")),
     ],

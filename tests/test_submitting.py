@@ -9,8 +9,9 @@ import pytest
 import yaml
 
 from kfp_api import kfp_api, misgiven, misread
-from reenact.cluster.arguments import RESULTS, WORK, pipeline_arguments
+from reenact.cluster.arguments import RESULTS, pipeline_arguments
 from reenact.cluster.local_files import FILES, setting, texts
+from reenact.cluster.pod import WORK
 from reenact.cluster.schedules import Schedule
 from reenact.cluster.submitting import Submission, labelled, prepare, read_compiled
 from reenact.errors import SettingsError, StorageError
@@ -46,6 +47,19 @@ def test_what_stages_are_told_goes_into_the_specification_since_arguments_may_no
     given = {name: told["defaultValue"] for name, told in asked.items() if "defaultValue" in told}
     assert {**given, **body["runtime_config"]["parameters"]} == made.arguments
     assert len(replace(made, description="x" * 999).body("x")["description"]) == 255
+
+
+def test_every_run_of_a_schedule_looks_at_the_source_anew_and_one_that_is_sent_once_may_take_it_from_the_cache(
+    tmp_path: Path,
+) -> None:
+    given = settings("fetch_data.videos=/reenact/incoming")
+    for recurring, caching in ((True, {}), (False, {"enableCache": True})):
+        made = prepare(
+            given, pipeline="training", compiled=ROOT / "pipelines" / "compiled", here=tmp_path, recurring=recurring
+        )
+        tasks = made.spec["pipeline_spec"]["root"]["dag"]["tasks"]
+        assert tasks["fetch-data"]["cachingOptions"] == caching
+        assert tasks["extract-frames"]["cachingOptions"] == {"enableCache": True}
 
 
 def test_both_documents_are_sent_with_the_images_of_the_settings(submit) -> None:
@@ -124,7 +138,7 @@ def test_every_setting_that_names_a_place_is_known_to_be_refused_or_moved() -> N
 def test_what_pods_write_lies_on_their_volume_and_runs_are_recorded_at_a_server() -> None:
     given = pipeline_arguments(settings())
     for name, text in texts({key: json.loads(told) for key, told in given.items() if key.endswith("_told")}):
-        if name.rpartition(".")[2] in ("cache", "uri") and text:
+        if name.rpartition(".")[2] in ("cache", "uri", "artifacts") and text:
             assert text.startswith((f"{WORK}/", "http://mlflow:")), name
     kept = pipeline_arguments(settings("checkpoints.uri=s3://b/c", "tracking.uri=https://m.example"))["train_told"]
     assert "s3://b/c" in kept

@@ -16,6 +16,7 @@ from reenact.cluster.job_files import STEP, step_of, write_end, write_result
 from reenact.cluster.jobs_api import Jobs
 from reenact.cluster.launcher import train_on_nodes, waits_for
 from reenact.cluster.parallel import Machines, shared, train_on
+from reenact.cluster.signals import pause
 from reenact.cluster.trainjob import HASH, NODE, RUNTIME, job_name, place_beside, train_job
 from reenact.errors import ApiRefused, BadInput, ProcessLost, SettingsError, StorageError
 from reenact.stages.result import StageResult
@@ -324,7 +325,8 @@ def test_a_step_on_two_nodes_brings_its_inputs_to_the_volume_and_fetches_what_wa
 
     with kube_api(play=play) as api:
         api.pods["launcher"] = {"job": "", **POD}
-        monkeypatch.setenv("HOSTNAME", "launcher")
+        monkeypatch.setenv("KFP_POD_NAME", "launcher")
+        monkeypatch.setenv("HOSTNAME", "laun")  # cut, as those of long names
         monkeypatch.setenv("KFP_RUN_ID", RUN)
         monkeypatch.setattr("reenact.cluster.jobs_api.jobs_here", lambda: jobs_of(api))
         monkeypatch.setattr("time.sleep", lambda seconds: None)
@@ -358,3 +360,11 @@ def test_a_pods_training_keeps_the_deadline_and_leaves_nobody(tmp_path, monkeypa
     monkeypatch.delenv("KUBERNETES_SERVICE_HOST")
     monkeypatch.setattr("reenact.cluster.parallel.run_step", lambda *_, **__: time.sleep(1) or RESULT)
     assert on({**machines, "gpus": 1}, tmp_path, tmp_path / "model") == RESULT
+
+
+def test_a_pause_ends_with_a_signal():
+    began = time.monotonic()
+    pause(30.0, [15])
+    assert time.monotonic() - began < 1
+    pause(0.05, [])
+    assert time.monotonic() - began >= 0.05

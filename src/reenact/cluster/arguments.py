@@ -6,20 +6,25 @@ from types import MappingProxyType
 from typing import Any
 
 from reenact.cluster.lock_fragment import push_told
+from reenact.cluster.pod import WORK
 from reenact.cluster.settings import ClusterSettings, cluster_settings
 from reenact.config import nearest
 from reenact.errors import SettingsError
 from reenact.params import Params
 from reenact.steps import STEPS, arguments
 
-WORK = "/reenact"  # where pods have the volume that they share
 RESULTS = f"{WORK}/runs/{{run}}"  # {run}: each run, also of a schedule, puts its own id there
 STORE = f"{WORK}/shards"
 MLFLOW = "http://mlflow:5000"  # the service beside the pods (k8s/base)
 
 # Folders of ours beside the stages' own, by block and key: in a pod they have to lie on the volume.
 _KEPT: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {"fetch_data": ("cache",), "evaluate": ("cache", "networks.cache"), "checkpoints": ("uri",)}
+    {
+        "fetch_data": ("cache",),
+        "evaluate": ("cache", "networks.cache"),
+        "checkpoints": ("uri",),
+        "tracking": ("artifacts",),  # beside it lie numbers that a server which was away did not take
+    }
 )
 _AFTER_COMPARISON = ("register", "gate")
 _WHETHER_NEEDED = ("drift", "rescore")

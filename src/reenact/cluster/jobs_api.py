@@ -145,5 +145,5 @@ def jobs_here(namespace: str = "") -> Jobs:
 
 
 def own_pod(jobs: Jobs) -> Json:
-    """The pod in which we are."""
-    return jobs.pod(os.environ.get("HOSTNAME", ""))
+    """The pod in which we are; its host's name is cut to 63 characters, and runs of a schedule have longer ones."""
+    return jobs.pod(os.environ.get("KFP_POD_NAME") or os.environ.get("HOSTNAME", ""))

@@ -8,7 +8,7 @@ from typing import Any
 from reenact.cluster.job_files import STEP, read_error, read_result, write_step
 from reenact.cluster.jobs_api import Jobs, Json
 from reenact.cluster.pod_log import PodLog
-from reenact.cluster.signals import asked_to_end
+from reenact.cluster.signals import asked_to_end, pause
 from reenact.cluster.trainjob import HASH, Place, job_name, train_job
 from reenact.errors import ProcessLost
 from reenact.progress import say
@@ -86,7 +86,7 @@ def _remove(jobs: Jobs, name: str, *, received: list[int], every: float) -> None
     while not received and jobs.find(name) is not None:
         if time.monotonic() > until:
             raise ProcessLost(f"{name}: this TrainJob was deleted {_GOING:.0f} s ago, and is still there.")
-        time.sleep(every)
+        pause(every, received)
 
 
 def _watch(jobs: Jobs, name: str, *, seconds: float, received: list[int], every: float) -> str:
@@ -108,7 +108,7 @@ def _watch(jobs: Jobs, name: str, *, seconds: float, received: list[int], every:
         if (now := waits_for(pods)) != waits:
             say(f"{name}: {now or 'all pods are at work'}")
             waits = now
-        time.sleep(every)
+        pause(every, received)
     return ""
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from reenact.cluster.arguments import WORK
+from reenact.cluster.pod import WORK
 from reenact.errors import SettingsError
 from reenact.params import Params
 

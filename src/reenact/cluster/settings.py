@@ -5,6 +5,7 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
+from reenact.cluster.pod import DAYS
 from reenact.config import Settings, nearest
 from reenact.params import Params
 
@@ -89,7 +90,7 @@ class ClusterSettings(Settings):
         {"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"},
     )  # of these pods
     node_selector: dict[Key, Value] = Field(default_factory=dict)  # labels of the nodes for these pods
-    deadline_hours: float = Field(default=24.0, gt=0, le=24 * 365, allow_inf_nan=False)  # of one training
+    deadline_hours: float = Field(default=24.0, gt=0, le=24 * (DAYS - 1), allow_inf_nan=False)  # of one training
     data_remote: Annotated[str, _shaped(r"(s3://[^/\s]+(/\S*)?)?", 'neither "" nor s3://BUCKET/PREFIX')] = ""
 
     @model_validator(mode="after")

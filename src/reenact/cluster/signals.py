@@ -1,10 +1,14 @@
 """Signals that ask this process to end, noted instead of obeyed: who watches others ends them first. And a deadline."""
 
+import math
 import signal
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
+
+_NAP = 0.2  # seconds
 
 
 @contextmanager
@@ -19,6 +23,14 @@ def asked_to_end() -> Iterator[list[int]]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def pause(seconds: float, received: Sequence[int]) -> None:
+    """Sleep, but no longer than until a signal is noted: who is ended on a cluster has little time to tidy up."""
+    for _ in range(math.ceil(seconds / _NAP)):
+        if received:
+            return
+        time.sleep(min(_NAP, seconds))
 
 
 @contextmanager

@@ -44,6 +44,16 @@ def with_defaults(spec: Mapping[str, Any], values: Mapping[str, Any]) -> dict[st
     return changed
 
 
+def without_cache(spec: Mapping[str, Any], component: str) -> dict[str, Any]:
+    """A compiled pipeline (its first YAML document) in which a component runs each time, whatever a cache remembers."""
+    changed: dict[str, Any] = copy.deepcopy(dict(spec))
+    for outer in (changed["root"], *changed.get("components", {}).values()):
+        for task in outer.get("dag", {}).get("tasks", {}).values():
+            if task["componentRef"]["name"] == f"comp-{component}":
+                task["cachingOptions"] = {}
+    return changed
+
+
 def with_environment(spec: Mapping[str, Any], values: Mapping[str, str]) -> dict[str, Any]:
     """A compiled pipeline (its first YAML document) whose pods have these variables."""
     changed: dict[str, Any] = copy.deepcopy(dict(spec))

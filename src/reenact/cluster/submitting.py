@@ -9,11 +9,12 @@ from typing import Any
 
 import yaml
 
-from reenact.cluster.arguments import RESULTS, STORE, WORK, pipeline_arguments, stages_of
+from reenact.cluster.arguments import RESULTS, STORE, pipeline_arguments, stages_of
 from reenact.cluster.local_files import check_for_pods
 from reenact.cluster.names import label_value
+from reenact.cluster.pod import WORK
 from reenact.cluster.settings import cluster_settings
-from reenact.cluster.specs import with_defaults, with_environment, with_images, with_labels
+from reenact.cluster.specs import with_defaults, with_environment, with_images, with_labels, without_cache
 from reenact.corpus.sources.materialise import is_remote
 from reenact.corpus.sources.names import redacted
 from reenact.errors import SettingsError, StorageError
@@ -78,6 +79,8 @@ def prepare(
     params = _pinned(params, here=here, allow_dirty=allow_dirty, recurring=recurring)
     cluster = cluster_settings(params)
     spec = read_compiled(compiled / f"{pipeline}.yaml", cluster.images.plain())
+    if recurring:  # equal arguments each time: a cache would never see what has come to the source
+        spec["pipeline_spec"] = without_cache(spec["pipeline_spec"], "fetch-data")
     arguments = pipeline_arguments(params, pipeline=pipeline, results=RESULTS, store=STORE, contents=not recurring)
     check_arguments(spec, arguments, where=str(compiled / f"{pipeline}.yaml"))
     submission = Submission(

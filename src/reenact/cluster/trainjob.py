@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from reenact.cluster.arguments import WORK
 from reenact.cluster.names import k8s_name, label_value
+from reenact.cluster.pod import SHARED_MEMORY, USER, WORK
 from reenact.errors import SettingsError
 from reenact.hashing import hash_json
 
@@ -21,8 +21,6 @@ ACCOUNT = "reenact-training"
 NODE = "node"  # name of the replicated job and of its container in the runtime
 HASH = "reenact.dev/spec"  # annotation: hash of all that the job is to do
 _LONGEST = 44  # of a job's name: pods append -node-0-255-xxxxx, and 63 is the most
-_USER = 1000  # of the images
-_SHARED_MEMORY = "8Gi"
 _TAKEN = ("AWS_", "MLFLOW_", "REENACT_")  # plain variables that the job's pods have, too
 
 
@@ -119,7 +117,7 @@ def _patch(place: Place, labels: Mapping[str, str]) -> dict[str, Any]:
     """What of the pods the runtime leaves open."""
     volumes = [
         {"name": "work", "persistentVolumeClaim": {"claimName": place.claim}},
-        {"name": "dshm", "emptyDir": {"medium": "Memory", "sizeLimit": _SHARED_MEMORY}},
+        {"name": "dshm", "emptyDir": {"medium": "Memory", "sizeLimit": SHARED_MEMORY}},
         {"name": "tmp", "emptyDir": {}},
     ]
     mounts = [{"name": n, "mountPath": at} for n, at in (("work", WORK), ("dshm", "/dev/shm"), ("tmp", "/tmp"))]
@@ -127,7 +125,7 @@ def _patch(place: Place, labels: Mapping[str, str]) -> dict[str, Any]:
         "serviceAccountName": ACCOUNT,
         # Whole, should it stand in the place of the runtime's: the namespace refuses pods without a filter.
         "securityContext": {
-            "runAsNonRoot": True, "runAsUser": _USER, "runAsGroup": _USER, "fsGroup": _USER,
+            "runAsNonRoot": True, "runAsUser": USER, "runAsGroup": USER, "fsGroup": USER,
             "seccompProfile": {"type": "RuntimeDefault"},
         },
         "containers": [{"name": NODE, "volumeMounts": mounts}],
