@@ -75,6 +75,15 @@ def test_what_has_no_version_is_said_with_what_to_do(repository: Path, tmp_path:
     assert "is a part of it" in said(repository, BadInput, "faces/ana")
     write_files(tmp_path / "faces", {"a": b"a"})
     assert "no DVC repository" in said(tmp_path, BadInput)
+    assert "no such folder" in said(repository, BadInput, "fases")
+
+
+def test_a_store_that_refuses_our_keys_is_not_one_that_has_nothing(
+    repository: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "another-key")
+    assert versioned_videos("faces", repo=repository).endswith(recorded(repository))
+    assert "can't be seen from here" in capsys.readouterr().err
 
 
 def test_a_changed_folder_or_record_is_refused_unless_told(repository: Path) -> None:

@@ -102,6 +102,7 @@ def test_override_reaches_deep_settings() -> None:
         ("profile=demoo", ("demoo", '"demo"')),
         ("train.samples=many", ("train.samples", "many")),
         ("train.samples", ("block.key=value",)),
+        ("cluster=", ("cluster=", "nothing")),
         ("fanout.seeds=[]", ("fanout", "seeds")),
         ("fanout.seeds=[-1]", ("fanout.seeds",)),
         ("fanout.variants=[full, full]", ("variants", "once")),
@@ -122,6 +123,8 @@ def test_override_reaches_deep_settings() -> None:
         ("cluster.nodes=0", ("cluster.nodes",)),
         ("cluster.train.memory=24GB", ("cluster.train.memory", "8Gi", "24GB")),
         ("cluster.train.cpu=two", ("cluster.train.cpu", "500m")),
+        ("cluster.train.memory=96", ("cluster.train.memory", "8Gi", "96")),
+        ("cluster.train.cpu=true", ("cluster.train.cpu", "True")),
         ("cluster.volume=Work_1", ("cluster.volume", "Work_1")),
         ("cluster.host=kubeflow.example", ("cluster", "http://")),
         ("cluster.images.train=reenact-train:latest", ("cluster.images", "latest")),
@@ -181,3 +184,9 @@ def test_a_backend_that_there_is_not_is_said_before_anything_is_run(block: str) 
     slip, meant = {"label_actions": ("opnface", "openface")}.get(block, ("dlip", "dlib"))
     with pytest.raises(SettingsError, match=rf'{block}\.backend: no backend "{slip}"; did you mean "{meant}"'):
         load(overrides=[f"{block}.backend={slip}"])
+
+
+def test_amounts_of_pods_may_be_numbers_as_the_shell_leaves_them() -> None:
+    found = load(overrides=["cluster.train.cpu=4", "cluster.data.cpu=0.5", "cluster.tools.memory=512Mi"])
+    cluster = found.blocks["cluster"]
+    assert (cluster.train.cpu, cluster.data.cpu, cluster.tools.memory) == ("4", "0.5", "512Mi")

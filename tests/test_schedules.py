@@ -147,7 +147,7 @@ def test_what_somebody_switched_off_stays_off(server: KfpApi, api: Api, wanted) 
     assert at_work(server) == 0
     switch(api, "nightly", on=True)
     assert at_work(server) == 1
-    with pytest.raises(StorageError, match="no schedule of that name"):
+    with pytest.raises(ApiRefused, match="no schedule of that name"):
         switch(api, "weekly", on=True)
 
 

@@ -106,6 +106,15 @@ def test_names_are_readable_and_differ_with_what_runs(submit, monkeypatch) -> No
         submit(name="../x")
 
 
+def test_batches_that_processes_can_not_share_are_refused_before_hours_of_labelling(submit) -> None:
+    assert submit("train.batch=12", "cluster.gpus=4")
+    with pytest.raises(SettingsError, match=r"^train\.batch: 12 .* 8 processes"):
+        submit("train.batch=12", "cluster.gpus=4", "cluster.nodes=2")
+    with pytest.raises(SettingsError, match=r"^systems\.facegan\.landmark_batch: 31 "):
+        submit("train.batch=12", "cluster.gpus=2", "fanout.systems=[facegan]", "fanout.variants=[full]",
+               "systems.facegan.landmark_batch=31")  # fmt: skip
+
+
 PLACES = {  # settings whose names sound like places, and that are none of this machine's, or are put on the volume
     "fetch_data.videos", "fetch_data.exclude", "fetch_data.cache", "evaluate.cache", "evaluate.networks.cache",
     "checkpoints.uri", "tracking.uri", "tracking.artifacts",

@@ -190,10 +190,14 @@ def _override(text: str) -> tuple[list[str], Any]:
     name, equals, value = text.partition("=")
     if not equals or not all(name.split(".")):
         raise SettingsError(f'-S {text}: write it as "block.key=value", for example -S train.samples=2000.')
+    keys = name.strip().split(".")
     try:
-        return name.strip().split("."), _yaml(value)
+        read = _yaml(value)
     except yaml.YAMLError:
         raise SettingsError(f"-S {text}: the value is not readable as YAML.") from None
+    if len(keys) == 1 and read is None:  # -S "cluster=$(cat mistyped.yaml)"
+        raise SettingsError(f"-S {text}: nothing stands behind the sign. Was the file there?")
+    return keys, read
 
 
 def _nested(changes: Iterable[tuple[list[str], Any]]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Any
 from urllib.parse import quote
 
-from reenact.cluster.connection import Connection, Unanswered
+from reenact.cluster.connection import Away, Connection, Unanswered
 from reenact.errors import ApiRefused, StorageError
 
 _ROOT = "/apis/v2beta1"
@@ -28,6 +28,8 @@ class Api:
     def place(self) -> Query:
         """The namespace as requests carry it: nothing where the installation has but one."""
         healthy = self.connection.get(f"{_ROOT}/healthz")
+        if healthy.get("apiServerReady") is False:  # the page's server answers, and knows nothing of namespaces yet
+            raise Away(f"{self.connection.access.host}: the pipelines API is not ready yet. Try again in a minute.")
         return {"namespace": self.namespace} if healthy.get("multi_user") else {}
 
     def find_experiment(self, name: str) -> Json | None:

@@ -73,7 +73,7 @@ def pipeline_arguments(
 def stages_of(pipeline: str) -> tuple[str, ...]:
     """The stages that a pipeline tells what to do; raises SettingsError."""
     if pipeline not in PIPELINES:
-        raise SettingsError(f"--pipeline {pipeline}: there is no such pipeline{nearest(pipeline, PIPELINES)}.")
+        raise SettingsError(f"--pipeline {pipeline}: there is no such pipeline{nearest(pipeline, PIPELINES)}")
     return PIPELINES[pipeline]
 
 

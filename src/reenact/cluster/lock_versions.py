@@ -72,7 +72,9 @@ def _pointed(videos: str, *, repo: Path, settings: SourceSettings | None, **more
 
 def _refuse_untracked(answer: Mapping[str, Any], path: Path, videos: str) -> None:
     kinds = set(answer.get("kinds", ()))
-    add = f"Run dvc add {videos} and dvc push, or name an address (s3://, dvc://, dvc+s3://)."
+    add = f"Run dvc add {videos} and dvc push, or name an address (s3://, dvc+s3://)."
+    if kinds & {"NotDvcRepoError", "OutputNotFoundError"} and not path.exists():
+        raise BadInput(f"fetch_data.videos: {videos}: there is no such folder here, and DVC tracks none of that name.")
     if "NotDvcRepoError" in kinds:
         raise BadInput(
             f"fetch_data.videos: {videos}: there is no DVC repository here, and pods can't see this disk. {add}"

@@ -74,7 +74,9 @@ def switch(api: Api, name: str, *, on: bool) -> str:
     """Let a schedule start runs, or not."""
     found = named(api, name)
     if not found:
-        raise StorageError(f"{name}: there is no schedule of that name in namespace {api.namespace}.")
+        raise ApiRefused(
+            f"{name}: there is no schedule of that name. `reenact pipelines schedule --list` lists them.", status=404
+        )
     if on and len(found) > 1:
         raise StorageError(f"{name}: {len(found)} schedules have that name. Call `schedule` with its settings first.")
     for one in found:

@@ -1,9 +1,9 @@
 """The block `cluster`: how pods are asked for. No stage reads it, and nothing of it changes a result."""
 
 import re
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from reenact.cluster.pod import DAYS
 from reenact.config import Settings, nearest
@@ -24,12 +24,24 @@ def _shaped(pattern: str, what: str) -> AfterValidator:
     return AfterValidator(check)
 
 
+def _as_text(given: Any) -> Any:
+    """4 for "4": YAML and the shell drop the quotes."""
+    return str(given) if isinstance(given, int | float) and not isinstance(given, bool) else given
+
+
 # What kfp's own setters take, so that a mistake is said here and not by the first pod.
 Name = Annotated[str, _shaped(_NAME, "no Kubernetes name: lower case letters, digits and dashes, at most 63")]
 Key = Annotated[str, _shaped(rf"{_PREFIX}[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?", "no key of a label or taint")]
 Value = Annotated[str, _shaped(_LABEL, "no value of a label: letters, digits, dashes, dots, at most 63")]
-Cpu = Annotated[str, _shaped(r"([0-9]*\.)?[0-9]+m?", 'no quantity of processors: "2", "0.5" or 500m')]
-Memory = Annotated[str, _shaped(r"[1-9][0-9]*([EPTGMK]i?)?", "no quantity of memory: 8Gi, 512Mi")]
+Cpu = Annotated[
+    str, BeforeValidator(_as_text), _shaped(r"([0-9]*\.)?[0-9]+m?", 'no quantity of processors: "2", "0.5" or 500m')
+]
+Memory = Annotated[
+    str,
+    BeforeValidator(_as_text),
+    # A bare number would be bytes, which nobody means.
+    _shaped(r"[1-9][0-9]*[EPTGMK]i?", "no quantity of memory: 8Gi, 512Mi"),
+]
 Image = Annotated[str, _shaped(r"[\w.:/@-]+", "no name of an image")]
 
 

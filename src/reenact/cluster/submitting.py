@@ -14,6 +14,7 @@ from reenact.cluster.local_files import check_for_pods
 from reenact.cluster.names import label_value
 from reenact.cluster.pod import WORK
 from reenact.cluster.settings import cluster_settings
+from reenact.cluster.shares import check_shares
 from reenact.cluster.specs import with_defaults, with_environment, with_images, with_labels, without_cache
 from reenact.corpus.sources.materialise import is_remote
 from reenact.corpus.sources.names import redacted
@@ -76,6 +77,7 @@ def prepare(
     """
     stages_of(pipeline)  # a wrong name is said before anything else
     check_for_pods(params, here=here)
+    check_shares(params)
     params = _pinned(params, here=here, allow_dirty=allow_dirty, recurring=recurring)
     cluster = cluster_settings(params)
     spec = read_compiled(compiled / f"{pipeline}.yaml", cluster.images.plain())

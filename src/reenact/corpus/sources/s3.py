@@ -106,6 +106,8 @@ class Bucket:
 
     def _bring(self, item: Item, part: Path, stop: threading.Event) -> None:
         """One object: tries continue the same `.part`, unless it proves wrong."""
+        from botocore.exceptions import EndpointConnectionError
+
         why = ""
         for attempt in range(self.settings.attempts):
             if attempt and stop.wait(min(30.0, 0.5 * 2 ** (attempt - 1))):
@@ -126,7 +128,8 @@ class Bucket:
                     raise
                 why = str(error)
             except Exception as error:
-                if not passing(error):
+                nobody = isinstance(error, EndpointConnectionError) and attempt == self.settings.attempts - 1
+                if nobody or not passing(error):
                     raise sentence(self, error, item.name) from None
                 why = str(error)
         why = redacted(" ".join(why.split()))
