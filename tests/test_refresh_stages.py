@@ -21,7 +21,7 @@ from reenact.stages.evaluate import EvaluateSettings, PairSettings
 from reenact.stages.gate import gate
 from reenact.stages.rescore import rescore
 from reenact.stages.result import StageResult
-from reenact.steps import STEPS
+from reenact.steps import STEPS, code_hash
 from reenact.systems import store
 from reenact.tracking.registry import RegistrySettings
 from registered_versions import add_version, weights_folder
@@ -211,9 +211,8 @@ def test_the_component_hands_the_decision_on_as_a_bool(tmp_path, monkeypatch, ne
     monkeypatch.setattr("reenact.component.run_step", run_step)
     names = ("drifted", "videos", "frames", "landmarks", "actions", "segments", "validated")
     artifacts = {name: dsl.Artifact(uri=str(tmp_path / name)) for name in (*names, "rescored", "decision")}
-    found = component.python_func(
-        told="{}", results="", metrics=dsl.Metrics(uri=str(tmp_path / "metrics")), **artifacts
-    )  # fmt: skip
+    told, metrics = json.dumps({"code": code_hash("rescore")}), dsl.Metrics(uri=str(tmp_path / "metrics"))
+    found = component.python_func(told=told, results="", metrics=metrics, **artifacts)
     assert found is needed
 
 
