@@ -3,7 +3,9 @@
 from importlib import import_module
 from typing import Any
 
-PIPELINES = ("training", "ablation", "refresh")
+from reenact.cluster.arguments import PIPELINES
+
+__all__ = ["PIPELINES", "pipeline_named"]
 
 
 def pipeline_named(name: str) -> Any:

@@ -206,7 +206,7 @@ def test_reenact_never_reads_the_driving_image(batch):
 def test_branch_names():
     branch = Branch(system="cgan", variant="no_pixel", seed=3)
     assert branch.name == "cgan-no_pixel-3"
-    assert Branch.parse(branch.name) == branch
+    assert Branch.parse(branch.name) == branch == Branch.of({"system": "cgan", "variant": "no_pixel", "seed": 3.0})
 
 
 @pytest.mark.parametrize("name", ["cgan", "cgan-full", "cgan-full-x", "cgan--0", "cgan-full-0-1", "cgan-full--1"])

@@ -223,5 +223,5 @@ def test_where_no_pipelines_are_a_run_says_so_and_leaves_no_folder_behind(tmp_pa
     project = make_project(tmp_path / "project")
     for _ in range(2):
         done = reenact("run", "--name", "mine", cwd=project, PYTHONPATH=str(project / "src"))
-        assert "no pipelines/ here" in done.stderr
+        assert "no pipelines/training.py here" in done.stderr
     assert not (project / "runs" / "mine").exists()

@@ -11,8 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from reenact.cluster.dvc_objects import FolderObjects, push_objects
 from reenact.corpus.sources.dvc_remote import of_list, parse_dvc_remote
 from reenact.corpus.sources.materialise import Material, SourceSettings, is_remote, materialise, version_of
+from reenact.corpus.sources.settings import S3Settings
 from reenact.errors import SettingsError, StorageError
 from s3_server import Busy, Wire, s3
 
@@ -220,3 +222,8 @@ def test_names_that_lead_out_of_the_folder_are_left_out(
 def test_an_address_that_is_none_is_said_so_before_anything_is_asked(address: str, tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"fetch_data\.videos"):
         version_of(address, told(tmp_path))
+
+
+def test_a_remote_to_push_to_is_named_by_its_own_setting():
+    with pytest.raises(SettingsError, match=r"^cluster\.data_remote: "):
+        push_objects(FolderObjects(md5="", size=0, nfiles=0, files=(), listing=b""), "s3://b/p?x=1", S3Settings())

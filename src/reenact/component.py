@@ -16,6 +16,7 @@ from reenact.errors import BranchesMissing, ReenactError, SettingsError
 from reenact.progress import event
 from reenact.stages.result import StageResult
 from reenact.steps import FOLDERS, STEPS, call_stage, code_hash, run_step
+from reenact.systems.branch import Branch
 
 
 def run_component(
@@ -177,5 +178,5 @@ def publish(folder: Path, to: Path) -> None:
 
 def _published(stage: str, branch: Mapping[str, Any] | None) -> Path:
     if branch:
-        return Path("branches", f"{branch['system']}-{branch['variant']}-{int(branch['seed'])}", stage)
+        return Path("branches", Branch.of(branch).name, stage)
     return Path(FOLDERS[stage])

@@ -222,7 +222,7 @@ def run_step(
     """
     from reenact.systems.branch import Branch
 
-    chosen = Branch(system=branch["system"], variant=branch["variant"], seed=int(branch["seed"])) if branch else None
+    chosen = Branch.of(branch) if branch else None
     name = f"{stage} {chosen.name}" if chosen else stage
     os.environ["REENACT_STEP"] = name
     event("step", name=name, state="running")
@@ -281,7 +281,7 @@ def _given(stage: str, told: Mapping[str, Any], folders: Mapping[str, Path], cho
         given["system_settings"] = told["systems"][chosen.system]
     if stage == "compare":
         given["context"] = {"lineage": _lineage(told["params_hash"])}
-        given["expected"] = [Branch(**{**item, "seed": int(item["seed"])}) for item in told["expected"]]
+        given["expected"] = [Branch.of(item) for item in told["expected"]]
     return given
 
 

@@ -14,7 +14,7 @@ COMPILED = Path("pipelines", "compiled")
 
 def compile_into(folder: Path | None = None) -> list[Path]:
     """Write every pipeline below `folder`, by default into the checkout. Raises StorageError outside of one."""
-    project = _place(Path("pipelines", "compile.py"))
+    project = place_of(Path("pipelines", "compile.py"))
     sys.path.insert(0, str(project))
     try:
         compiler: Any = import_module("pipelines.compile")
@@ -25,10 +25,11 @@ def compile_into(folder: Path | None = None) -> list[Path]:
 
 def compiled_folder() -> Path:
     """The folder of compiled pipelines: that of this folder, or of the checkout this package is installed from."""
-    return _place(COMPILED) / COMPILED
+    return place_of(COMPILED) / COMPILED
 
 
-def _place(holding: Path) -> Path:
+def place_of(holding: Path) -> Path:
+    """The folder that holds a part of the project: this one, or the checkout this package is installed from."""
     for folder in (Path.cwd(), Path(__file__).parents[3]):
         if (folder / holding).exists():
             return folder

@@ -15,16 +15,19 @@ from typing import Annotated
 import typer
 
 from reenact.atomic import write_json, write_text
+from reenact.cli.compiling import place_of
 from reenact.cli.options import PARAMS, Overrides, ParamsFile, Profile, load
 from reenact.cli.person import name_trainer
 from reenact.cli.watch import Watch
 from reenact.cluster.arguments import pipeline_arguments, stages_of
 from reenact.cluster.container_run import container_run
-from reenact.errors import ReenactError, SettingsError, StorageError
+from reenact.errors import ReenactError, SettingsError
 from reenact.params import Params
 from reenact.steps import STEPS
+from reenact.systems.branch import Branch
 
 RUNS = Path("runs")
+_PIPELINE = Path("pipelines", "training.py")
 _TO_END = 20.0  # s for a pipeline to remove its containers
 
 
@@ -82,7 +85,7 @@ def run_pipeline(params: Params, folder: Path, *, pipeline: str = "training", co
     folder = folder.resolve()
     if folder.exists():
         raise SettingsError(f"{folder}: this run exists already; choose another --name.")
-    _project()  # says so where there is none, before a folder is made that the next call would stumble over
+    place_of(_PIPELINE)  # says so where there is none, before a folder is made that the next call would stumble over
     # Shards lie beside the runs: a later run takes those that an earlier one has made.
     store = str(folder.parent / ".shards")
     given = pipeline_arguments(params, pipeline=pipeline, results=str(folder), store=store, pods=False)
@@ -104,7 +107,7 @@ def run_pipeline(params: Params, folder: Path, *, pipeline: str = "training", co
 
 
 def _child(folder: Path, watch: Watch) -> int:
-    paths = [str(_project()), *filter(None, [os.environ.get("PYTHONPATH")])]
+    paths = [str(place_of(_PIPELINE)), *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = {**os.environ, "REENACT_EVENTS": str(watch.events), "PYTHONPATH": os.pathsep.join(paths)}
     name_trainer(environment)
     # kfp leaves a temporary directory behind for every step.
@@ -152,18 +155,10 @@ def _ended_by_sigterm() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _project() -> Path:
-    """The folder that holds `pipelines/`: here, or the checkout this package is installed from."""
-    for folder in (Path.cwd(), Path(__file__).parents[3]):
-        if (folder / "pipelines" / "training.py").exists():
-            return folder
-    raise StorageError(f"{Path.cwd()}: no pipelines/ here. Run this inside a checkout of the project.")
-
-
 def _step_names(stage: str, params: Params) -> list[str]:
     if not STEPS[stage].branch:
         return [stage]
-    return [f"{stage} {item['system']}-{item['variant']}-{item['seed']}" for item in params.branches()]
+    return [f"{stage} {Branch.of(item).name}" for item in params.branches()]
 
 
 def _where(folder: Path, params: Params) -> None:

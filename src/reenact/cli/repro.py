@@ -16,6 +16,7 @@ from reenact.params import Params
 from reenact.process import prepare_process
 from reenact.progress import say
 from reenact.steps import own_videos
+from reenact.systems.branch import Branch
 
 
 class ReproFailed(ReenactError):
@@ -71,7 +72,7 @@ def _refuse_address(params: Params) -> None:
 
 def missing_branches(params: Params) -> list[str]:
     """Branches that left no record at all, neither of success nor of sickness."""
-    names = [f"{item['system']}-{item['variant']}-{item['seed']}" for item in params.branches()]
+    names = [Branch.of(item).name for item in params.branches()]
     records = ("train/status.failed.json", "evaluate/stage.json")
     return [
         name for name in names if not any((stages.ROOT / "branches" / name / record).exists() for record in records)

@@ -61,8 +61,7 @@ class _Pusher:
     """One remote; an object that a try left half or wrong is brought again."""
 
     def __init__(self, remote: str, settings: S3Settings) -> None:
-        self.bucket = Bucket(remote, settings)
-        self.bucket.setting, self.bucket.rights = "cluster.data_remote", "read and write"
+        self.bucket = Bucket(remote, settings, setting="cluster.data_remote", rights="read and write")
         self.settings = settings
         self._stop = threading.Event()
 

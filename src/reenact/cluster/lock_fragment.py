@@ -20,6 +20,7 @@ from reenact.errors import StorageError
 from reenact.params import Params
 from reenact.progress import say
 from reenact.steps import FOLDERS, STEPS, code_hash
+from reenact.systems.branch import Branch
 from reenact.tracking.lineage import read_lineage
 
 FORMAT = 1
@@ -27,7 +28,7 @@ KIND = "lock fragment"
 FRAGMENT = "lock_fragment.json"
 OUT = "out"  # where dvc.yaml has the folders
 _PUSHED = "pushed/data.json"  # below the results: what `push_data` leaves for `push_outputs`
-_AFTER_COMPARISON = ("compare", "register", "gate")
+_AFTER_BRANCHES = ("compare", "register", "gate")
 
 
 def push_told(params: Params, told: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
@@ -82,9 +83,9 @@ def push_outputs(told: Mapping[str, Any], results: Path) -> dict[str, Any]:
     return fragment
 
 
-def branch_name(branch: Mapping[str, Any]) -> str:
-    """SYSTEM-VARIANT-SEED, as in dvc.yaml's names of stages."""
-    return f"{branch['system']}-{branch['variant']}-{int(branch['seed'])}"
+def _names(told: Mapping[str, Any]) -> list[str]:
+    """Of the branches, as in dvc.yaml's names of stages."""
+    return [Branch.of(branch).name for branch in told["branches"]]
 
 
 def _out(stage: str, branch: str = "") -> str:
@@ -103,13 +104,13 @@ def _finished(told: Mapping[str, Any], results: Path) -> tuple[dict[str, FolderO
     """Objects of the finished folders by their names in dvc.yaml, and why others are left out."""
     found: dict[str, FolderObjects] = {}
     left_out: dict[str, str] = {}
-    for branch in map(branch_name, told["branches"]):
+    for branch in _names(told):
         folder = results / "branches" / branch
         if reason := _unfit(folder):
             left_out[branch] = reason
             continue
         found |= {_out(stage, branch): folder_objects(folder / FOLDERS[stage]) for stage in ("train", "evaluate")}
-    for stage in _AFTER_COMPARISON:
+    for stage in _AFTER_BRANCHES:
         if left_out or not (results / FOLDERS[stage] / "stage.json").exists():
             break  # what stands on an unfinished stage is not adopted either
         found[_out(stage)] = folder_objects(results / FOLDERS[stage])
@@ -143,7 +144,7 @@ def _stages(told: Mapping[str, Any], folders: Mapping[str, Any]) -> Iterable[tup
     """dvc.yaml's stages whose folder is known: hash of what each was told, and its output."""
     for stage in told["told"]:
         hashed = told_hash(_ran(stage, told["told"][stage]))
-        for branch in map(branch_name, told["branches"]) if STEPS[stage].branch else [""]:
+        for branch in _names(told) if STEPS[stage].branch else [""]:
             out = _out(stage, branch)
             if out in folders:
                 name = f"{stage}@{branch}" if branch else stage

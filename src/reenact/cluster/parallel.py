@@ -43,7 +43,7 @@ def train_on(
     training that is not over by then ends with ProcessLost, and a retry goes on from its last checkpoint. On one's own
     machine nobody asked for one.
     """
-    name = Branch(**{**branch, "seed": int(branch["seed"])}).name
+    name = Branch.of(branch).name
     hours = f"{machines.deadline_hours:g} hours (cluster.deadline_hours)"
     late = ProcessLost(f"train {name}: not over after {hours}. Tried again, it goes on from its last checkpoint.")
     step: dict[str, Any] = {"told": told, "folders": folders, "branch": branch, "out": out}

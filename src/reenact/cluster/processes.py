@@ -40,7 +40,7 @@ def train_in_processes(
     if code == 0 and result is not None:
         return result
     print(first_traceback(job), end="", file=sys.stderr, flush=True)
-    raise read_error(job, f"train {Branch(**{**branch, 'seed': int(branch['seed'])}).name}")
+    raise read_error(job, f"train {Branch.of(branch).name}")
 
 
 def torchrun(count: int, step: Path) -> list[str]:

@@ -1,7 +1,8 @@
 """One branch of the fan-out: a system, one of its variants, a seed."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 from reenact.errors import SettingsError
 
@@ -18,6 +19,11 @@ class Branch:
     def name(self) -> str:
         """For example "cgan-full-0"."""
         return f"{self.system}-{self.variant}-{self.seed}"
+
+    @classmethod
+    def of(cls, plain: Mapping[str, Any]) -> Self:
+        """As settings and pipelines have it, whose numbers may come as 0.0."""
+        return cls(system=plain["system"], variant=plain["variant"], seed=int(plain["seed"]))
 
     @classmethod
     def parse(cls, name: str) -> Self:

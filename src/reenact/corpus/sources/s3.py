@@ -38,15 +38,15 @@ class _Changed(Exception):
 
 
 class Bucket:
-    """A prefix of a bucket as a source; `setting` is the one that names it."""
+    """A prefix of a bucket; `setting` names it, and `rights` are what is needed there."""
 
-    setting = "fetch_data.videos"
-    rights = "list and read"
-
-    def __init__(self, uri: str, settings: S3Settings) -> None:
+    def __init__(
+        self, uri: str, settings: S3Settings, *, setting: str = "fetch_data.videos", rights: str = "list and read"
+    ) -> None:
+        self.setting, self.rights = setting, rights
         split = urlsplit(uri)
         if not split.netloc or split.query or split.fragment:
-            raise SettingsError(f'fetch_data.videos: "{redacted(uri)}" is not of the form s3://bucket/prefix.')
+            raise SettingsError(f'{setting}: "{redacted(uri)}" is not of the form s3://bucket/prefix.')
         self.uri, self.bucket, self.prefix = uri, split.netloc, split.path.strip("/")
         self.settings = settings
         self.client = s3_client(endpoint=settings.endpoint, anonymous=settings.anonymous, connections=settings.parallel)
