@@ -52,7 +52,7 @@ def train_pod(task: PipelineTask, place: Place, *, gpus: str = "score_gpus") -> 
     kubernetes.add_toleration_json(task, place["tolerations"])
     kubernetes.add_node_selector_json(task, place["node_selector"])
     _shared_memory(task)
-    # Longer than any deadline of a training, which the step itself keeps: it stops with a checkpoint and a sentence.
+    # Longer than any deadline of a training, which the step itself keeps: it stops with a sentence.
     return _pod(task, place, seconds=DAYS * DAY)
 
 

@@ -96,7 +96,7 @@ class ClusterSettings(Settings):
     train: Pod = Pod(cpu="4", memory="24Gi")
     tools: Pod = Pod(cpu="1", memory="4Gi")
     accelerator: Key = "nvidia.com/gpu"  # of training, scoring and the gate
-    gpus: int = Field(default=1, ge=0, le=16)  # of each such pod; 0: the CPU
+    gpus: int = Field(default=1, ge=0, le=16)  # of each training; who scores takes one; 0: the CPU
     nodes: int = Field(default=1, ge=1, le=256)  # more: a TrainJob of so many for each branch
     tolerations: tuple[Annotated[dict[str, str], AfterValidator(_toleration)], ...] = (
         {"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"},

@@ -34,7 +34,6 @@ from reenact.hashing import hash_json
 SCHEME = "dvc+s3://"
 # Where objects lie below a remote's folder: since DVC 3, and before.
 LAYOUTS = ("files/md5/", "")
-_CHUNK = 1 << 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,8 +142,7 @@ class _Objects(Bucket):
         have = part.stat().st_size if part.exists() else 0
         answer = self._asked(item, have)
         if answer is not None:  # else the part is whole, or wrong, and its hash will tell
-            mode = "ab" if have and answer.get("ContentRange", "").startswith(f"bytes {have}-") else "wb"
-            self._write(answer["Body"], part, mode, stop)
+            self._write(answer, part, have, stop)
 
     def _asked(self, item: Item, start: int) -> Any:
         """S3's answer with an object's bytes from `start` on, in the layout that has it; None where there are none."""
@@ -165,14 +163,6 @@ class _Objects(Bucket):
                 self.layout = layout
                 return answer
         raise self._never_pushed(_oid(item), item.name)
-
-    def _write(self, body: Any, part: Path, mode: str, stop: threading.Event) -> None:
-        try:
-            with part.open(mode) as out:
-                while not stop.is_set() and (data := body.read(_CHUNK)):
-                    out.write(data)
-        finally:
-            body.close()
 
     def _check(self, item: Item, part: Path) -> tuple[str, str]:
         """sha256 of a `.part`; what is wrong with it the first time, since then it may have been the part's fault."""

@@ -4,7 +4,7 @@ import hashlib
 import math
 import re
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
@@ -151,6 +151,10 @@ class Bucket:
         answer = self.client.get_object(Bucket=self.bucket, Key=self.keys[item.name], IfMatch=f'"{etag}"', **asked)
         if answer["ETag"].strip('"') != etag:
             raise _Changed
+        self._write(answer, part, have, stop)
+
+    def _write(self, answer: Mapping[str, Any], part: Path, have: int, stop: threading.Event) -> None:
+        """The rest behind the `have` bytes of a `.part`, or all anew where the store sends the whole."""
         mode = "ab" if have and answer.get("ContentRange", "").startswith(f"bytes {have}-") else "wb"
         body = answer["Body"]
         try:
