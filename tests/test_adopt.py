@@ -126,7 +126,7 @@ def clone(run: Run, folder: Path) -> Path:
 
 
 def take_over(run: Run, repo: Path, **more: Any) -> Any:
-    return adopt(run.results / FRAGMENT, params=settings(repo), repo=repo, **more)
+    return adopt(run.results / FRAGMENT, **{"params": settings(repo), "repo": repo, **more})
 
 
 def test_an_adopted_run_is_up_to_date_and_its_record_is_the_one_that_dvc_writes(run: Run, tmp_path: Path) -> None:
@@ -243,6 +243,26 @@ def test_the_components_hand_over_folders_and_write_what_they_brought(
     (tmp_path / "a-run" / "pushed" / "data.json").unlink()
     with pytest.raises(StorageError, match="See the step push_data"):
         last_step.python_func(told=asked, results=results, fragment=fragment)
+
+
+def test_the_store_is_the_one_that_dvc_was_told_of(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AWS_ENDPOINT_URL_S3")
+    repo = clone(run, tmp_path)
+    assert take_over(run, repo).notes == ()
+    assert (repo / "out/comparison/table.md").is_file()
+
+
+def test_a_store_out_of_reach_is_said_once_and_what_to_do(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:9")
+    repo = clone(run, tmp_path)
+    (note,) = take_over(run, repo, params=settings(repo, "fetch_data.s3.attempts=1")).notes
+    assert note.startswith("Not here: out/comparison.")
+    assert "http://127.0.0.1:9 can't be reached" in note
+    monkeypatch.undo()
+    assert take_over(run, repo).notes == ()  # once more, when it is there again
+    assert (repo / "out/comparison/table.md").is_file()
 
 
 def test_files_that_are_no_fragment_are_one_sentence(run: Run, tmp_path: Path) -> None:

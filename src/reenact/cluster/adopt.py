@@ -1,6 +1,7 @@
 """A run on a cluster becomes a commit here: its lock fragment as entries of dvc.lock, as if `dvc repro` had run."""
 
 import json
+import os
 import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -72,7 +73,8 @@ def adopt(path: Path, *, params: Params, repo: Path, commit: bool = True, allow_
     if "error" in answer:
         _put_back(repo / LOCK, before)
         raise StorageError(f"{LOCK} was left as it was, DVC fails: {redacted(answer['error'])}")
-    notes = [*_uncached(fragment, answer["uncached"], params, repo), *_where_to_pull(fragment, answer["remotes"])]
+    settings = _store(params, answer["endpoints"].get(fragment["remote"].strip("/"), ""))
+    notes = [*_uncached(fragment, answer["uncached"], settings, repo), *_where_to_pull(fragment, answer["remotes"])]
     done = _commit(fragment, repo) if commit else ""
     return Adopted(stages=tuple(answer["written"]), left_out=fragment["left_out"], commit=done, notes=tuple(notes))
 
@@ -122,17 +124,25 @@ def _put_back(path: Path, before: bytes | None) -> None:
         path.write_bytes(before)
 
 
-def _uncached(fragment: Mapping[str, Any], outs: list[str], params: Params, repo: Path) -> Iterator[str]:
-    """Bring what `dvc pull` will not bring: outputs with `cache: false`."""
+def _store(params: Params, endpoint: str) -> SourceSettings:
+    """How to fetch; endpoint: of the remote as DVC knows it, which counts where nothing else names one."""
     plain = params.blocks["fetch_data"].plain()
-    settings = SourceSettings.parse({name: plain[name] for name in SourceSettings.model_fields}, where="fetch_data")
-    for out in outs:
+    named = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+    if endpoint and not plain["s3"]["endpoint"] and not named:
+        plain["s3"]["endpoint"] = endpoint
+    return SourceSettings.parse({name: plain[name] for name in SourceSettings.model_fields}, where="fetch_data")
+
+
+def _uncached(fragment: Mapping[str, Any], outs: list[str], settings: SourceSettings, repo: Path) -> Iterator[str]:
+    """Bring what `dvc pull` will not bring: outputs with `cache: false`. A store that fails is not asked again."""
+    for number, out in enumerate(outs):
         place = ObjectPlace(remote=fragment["remote"].rstrip("/"), md5=fragment["folders"][out]["md5"])
         try:
             came = materialise(place.uri(), settings, repo / settings.cache)
         except ReenactError as error:
-            yield f"{out} is not here ({error}); `dvc repro` will make it again"
-            continue
+            missing = ", ".join(outs[number:])
+            yield f"Not here: {missing}. Adopt again when this is mended, or `dvc repro` makes them again: {error}"
+            return
         with atomic_folder(repo / out) as folder:
             link_tree(came.folder, folder)
 

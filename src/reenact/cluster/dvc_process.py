@@ -109,6 +109,7 @@ def _adopt(repo: Any, question: Mapping[str, Any]) -> dict[str, Any]:
         "written": [stage.name for stage in chosen],
         "uncached": [out.def_path for stage in chosen for out in stage.outs if not out.use_cache],
         "remotes": _remotes(repo),
+        "endpoints": _endpoints(repo),
     }
 
 
@@ -117,6 +118,12 @@ def _remotes(repo: Any) -> dict[str, str]:
     urls = {name: str(facts.get("url", "")) for name, facts in repo.config["remote"].items()}
     default = repo.config["core"].get("remote")
     return {**urls, **({"": urls[default]} if default in urls else {})}
+
+
+def _endpoints(repo: Any) -> dict[str, str]:
+    """Where stores other than AWS are, by the address of the remote, as DVC was told."""
+    remotes = [facts for facts in repo.config["remote"].values() if facts.get("endpointurl")]
+    return {str(facts.get("url", "")).strip("/"): str(facts["endpointurl"]) for facts in remotes}
 
 
 def _set_hash(entry: Any, facts: Mapping[str, Any]) -> None:
