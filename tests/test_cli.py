@@ -179,6 +179,19 @@ def test_watch_tells_cached_dead_and_failed_steps_apart(tmp_path: Path) -> None:
     assert "one missing" in watch.failure()
 
 
+def test_watch_takes_nothing_for_cached_because_of_what_runs_beside_the_steps(tmp_path: Path) -> None:
+    reason = "containers: the image is not here."
+    facts: list[dict[str, object]] = [
+        {"kind": "step", "name": "containers", "state": "failed", "seconds": 0.0, "reason": reason, "code": 6},
+    ]
+    watch = watched(tmp_path, facts, 1)
+    assert {name: seen.state for name, seen in watch.steps.items() if name != "containers"} == dict.fromkeys(
+        ("draw", "train a", "compare", "register"), "skipped"
+    )
+    assert watch.failure() == reason  # and not "containers: containers: ..."
+    assert watch.code() == 6
+
+
 def test_watch_counts_a_retried_step_once_with_all_its_time(tmp_path: Path) -> None:
     facts: list[dict[str, object]] = [
         {"kind": "step", "name": "train a", "state": "running", "time": 10.0},

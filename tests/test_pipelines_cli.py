@@ -274,6 +274,18 @@ def test_nobody_there_and_no_such_machine_and_no_answer(server: KfpApi, run, mon
     assert (code, "no answer within 0.2 s" in err) == (6, True)
 
 
+def test_https_to_a_server_without_is_said(run, server: KfpApi) -> None:
+    code, _, err = run("status", "--host", server.uri.replace("http:", "https:"))
+    assert (code, "does not speak https" in err) == (6, True)
+
+
+def test_a_page_whose_server_is_not_ready_is_not_taken_for_one_without_namespaces(run, server: KfpApi) -> None:
+    server.faults = [Fault("GET", "healthz", times=9, status=200, body='{"apiServerReady": false}')]
+    code, _, err = run("submit")
+    assert (code, "not ready yet" in err) == (6, True)
+    assert not server.asked("POST", "runs")
+
+
 def test_a_certificate_nobody_knows_is_not_talked_over(run, tmp_path) -> None:
     (tmp_path / "ca.pem").write_text("no certificate")
     code, _, err = run("status", "--ca-file", "ca.pem")

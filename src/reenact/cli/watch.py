@@ -35,6 +35,7 @@ class Watch:
     def __init__(self, names: list[str], events: Path, *, maybe: Sequence[str] = ()) -> None:
         self.steps = {name: _Seen() for name in names}
         self.events = events
+        self._planned = len(names)  # what comes beside them, such as push_data, says nothing of their order
         self._maybe = tuple(maybe)  # steps that all run, or none of them
         self.console = Console(file=sys.stderr)
         self._offset = 0
@@ -79,7 +80,7 @@ class Watch:
         """What wrote no line was found in the cache, or never came to run."""
         self._read()
         names = list(self.steps)
-        ran = [index for index, name in enumerate(names) if self.steps[name].state != "waiting"]
+        ran = [index for index, name in enumerate(names[: self._planned]) if self.steps[name].state != "waiting"]
         if all(self.steps[name].state == "waiting" for name in self._maybe):
             for name in self._maybe:
                 self.steps[name].state = "skipped"
@@ -132,7 +133,7 @@ class Watch:
             return
         seen.state = fact["state"]
         seen.seconds += fact["seconds"]
-        seen.detail = fact.get("reason", "")
+        seen.detail = fact.get("reason", "").removeprefix(f"{name}: ")
         seen.code = int(fact.get("code", 0))
         self._print(f"{name}: {seen.state} after {_clock(fact['seconds'])} {seen.detail}".rstrip())
 

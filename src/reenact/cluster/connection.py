@@ -131,6 +131,8 @@ class Connection:
                 f"{host}: its certificate is not trusted here ({reason.verify_message}). Name the authority's file by "
                 "--ca-file or SSL_CERT_FILE."
             )
+        if isinstance(reason, ssl.SSLError) and reason.reason in ("WRONG_VERSION_NUMBER", "HTTP_REQUEST"):
+            return StorageError(f"{host}: what answers there does not speak https. Is it http://, or another port?")
         sent = not isinstance(error, urllib.error.URLError)
         if isinstance(reason, socket.gaierror):
             name = urlsplit(host).hostname
