@@ -49,17 +49,25 @@ def test_what_stages_are_told_goes_into_the_specification_since_arguments_may_no
     assert len(replace(made, description="x" * 999).body("x")["description"]) == 255
 
 
-def test_every_run_of_a_schedule_looks_at_the_source_anew_and_one_that_is_sent_once_may_take_it_from_the_cache(
-    tmp_path: Path,
+@pytest.mark.parametrize(
+    ("videos", "recurring", "cached"),
+    [
+        ("s3://bucket/new", False, False),  # without credentials, or anybody to ask
+        ("/reenact/incoming", False, False),
+        ("/reenact/incoming", True, False),
+        (f"dvc+s3://bucket/faces?md5={'a' * 32}.dir", False, True),
+        ("", False, True),
+    ],
+)
+def test_a_source_without_a_version_is_fetched_anew_by_each_run_and_never_looked_at_from_here(
+    tmp_path: Path, videos: str, recurring: bool, cached: bool
 ) -> None:
-    given = settings("fetch_data.videos=/reenact/incoming")
-    for recurring, caching in ((True, {}), (False, {"enableCache": True})):
-        made = prepare(
-            given, pipeline="training", compiled=ROOT / "pipelines" / "compiled", here=tmp_path, recurring=recurring
-        )
-        tasks = made.spec["pipeline_spec"]["root"]["dag"]["tasks"]
-        assert tasks["fetch-data"]["cachingOptions"] == caching
-        assert tasks["extract-frames"]["cachingOptions"] == {"enableCache": True}
+    given, folder = settings(f"fetch_data.videos={json.dumps(videos)}"), ROOT / "pipelines" / "compiled"
+    made = prepare(given, pipeline="training", compiled=folder, here=tmp_path, recurring=recurring)
+    tasks = made.spec["pipeline_spec"]["root"]["dag"]["tasks"]
+    assert tasks["fetch-data"]["cachingOptions"] == ({"enableCache": True} if cached else {})
+    assert tasks["extract-frames"]["cachingOptions"] == {"enableCache": True}
+    assert ("contents" in json.loads(made.arguments["fetch_data_told"])) == (cached and bool(videos))
 
 
 def test_both_documents_are_sent_with_the_images_of_the_settings(submit) -> None:

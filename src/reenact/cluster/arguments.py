@@ -51,7 +51,7 @@ def pipeline_arguments(
     results: folder that outlives the run's artifacts; store: that of the shards, which outlives the runs. Both may
     hold {run}. pods: our caches and checkpoints are put on the pods' volume; else they stay where the settings
     say, and nothing is asked for: the pipeline's own defaults count, which nobody reads here.
-    contents: tell what lies in the source of the videos now; False for a schedule.
+    contents: tell what lies in the source of the videos now; False where pods are to look.
     Raises SettingsError for a pipeline that there is not.
     """
     stages = stages_of(pipeline)

@@ -16,6 +16,7 @@ from reenact.cluster.pod import WORK
 from reenact.cluster.settings import cluster_settings
 from reenact.cluster.shares import check_shares
 from reenact.cluster.specs import with_defaults, with_environment, with_images, with_labels, without_cache
+from reenact.corpus.sources.dvc_remote import SCHEME
 from reenact.corpus.sources.materialise import is_remote
 from reenact.corpus.sources.names import redacted
 from reenact.errors import SettingsError, StorageError
@@ -81,9 +82,11 @@ def prepare(
     params = _pinned(params, here=here, allow_dirty=allow_dirty, recurring=recurring)
     cluster = cluster_settings(params)
     spec = read_compiled(compiled / f"{pipeline}.yaml", cluster.images.plain())
-    if recurring:  # equal arguments each time: a cache would never see what has come to the source
+    # Where no version is told, equal arguments say nothing: a cache would never see what has come to the source.
+    anew = recurring or not _versioned(own_videos(params.plain()))
+    if anew:
         spec["pipeline_spec"] = without_cache(spec["pipeline_spec"], "fetch-data")
-    arguments = pipeline_arguments(params, pipeline=pipeline, results=RESULTS, store=STORE, contents=not recurring)
+    arguments = pipeline_arguments(params, pipeline=pipeline, results=RESULTS, store=STORE, contents=not anew)
     check_arguments(spec, arguments, where=str(compiled / f"{pipeline}.yaml"))
     submission = Submission(
         name=name,
@@ -138,6 +141,13 @@ def check_arguments(spec: Mapping[str, Any], arguments: Mapping[str, Any], *, wh
     wrong = sorted(needed - set(arguments)) + sorted(set(arguments) - set(asked))
     if wrong:
         raise StorageError(f"{where}: was compiled by another version ({', '.join(wrong)}). Run `make compile`.")
+
+
+def _versioned(videos: str) -> bool:
+    """Whether the address says what lies there; a bucket and the volume are for pods to look at: they may be out of
+    reach from here, and change before the run gets there.
+    """
+    return not videos or videos.startswith(SCHEME)
 
 
 def _pinned(params: Params, *, here: Path, allow_dirty: bool, recurring: bool) -> Params:
