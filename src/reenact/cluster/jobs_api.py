@@ -67,7 +67,8 @@ class Jobs:
 
     def pod(self, name: str) -> Json:
         """One pod; raises ApiRefused where there is none."""
-        asked = lambda: self._core.read_namespaced_pod(name, self.namespace, _preload_content=False)  # noqa: E731
+        how = {"_preload_content": False, "_request_timeout": _TIMEOUT}
+        asked = lambda: self._core.read_namespaced_pod(name, self.namespace, **how)  # noqa: E731
         return dict(json.loads(self._ask("read a pod", asked).data))
 
     def pods(self, job: str) -> list[Json]:

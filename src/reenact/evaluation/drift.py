@@ -7,10 +7,9 @@ more, or ten frames, raise no alarm, however odd they are; enough of them do.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import combinations
 from math import comb
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,10 +51,6 @@ class Drift:
     def found(self) -> bool:
         """Whether any limit is passed."""
         return bool(self.reasons)
-
-    def plain(self) -> dict[str, Any]:
-        """As JSON types."""
-        return {**asdict(self), "found": self.found}
 
 
 def drift(
