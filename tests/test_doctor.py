@@ -202,6 +202,13 @@ def test_a_database_file_is_looked_at_not_made(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_what_is_no_address_of_mlflow_is_not_taken_for_a_database() -> None:
+    for uri in ("127.0.0.1:5000", "ftp://mlflow", "mlflow"):
+        found = check_mlflow(uri)
+        assert (found.verdict, "http://HOST:PORT" in found.sentence) == ("failed", True)
+    assert check_mlflow("postgresql+psycopg2://u:hidden@db/mlflow").verdict == "ok"
+
+
 def test_libraries_that_are_there_are_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(machine_checks, "_LIBRARIES", {"numpy": "numpy", "absent": "no-such-distribution"})
     monkeypatch.setattr(machine_checks, "_ALWAYS", ("numpy",))

@@ -34,8 +34,11 @@ def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="A list of objects: name, verdict, sentence.")] = False,
 ) -> None:
     """Check this container, pod or machine: versions, GPUs, /dev/shm, folders, object store, MLflow."""
+    from reenact.errors import SettingsError
     from reenact.process import prepare_process
 
+    if write and not mlflow.startswith(("http://", "https://")):
+        raise SettingsError("--write: name a server of MLflow, by --mlflow or MLFLOW_TRACKING_URI.")
     prepare_process(1)
     os.environ.setdefault("AWS_MAX_ATTEMPTS", "2")  # who waits for a doctor's word wants it soon
     from reenact.cluster.doctor import Asked, examine, judge

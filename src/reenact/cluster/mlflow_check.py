@@ -47,6 +47,10 @@ def check_mlflow(uri: str, *, experiment: str = "") -> Finding:
 
 
 def _database(uri: str) -> Finding:
+    if not re.match(r"(sqlite|postgresql|mysql|mssql)(\+\w+)?://", uri):
+        return failed(
+            _NAME, f"{redacted(uri)}: no address of MLflow. Write http://HOST:PORT (--mlflow, MLFLOW_TRACKING_URI)."
+        )
     if not uri.startswith("sqlite:///"):
         return ok(_NAME, f"{redacted(uri)}: a database, which is opened only when runs are recorded.")
     path = Path(uri.removeprefix("sqlite:///")).absolute()
