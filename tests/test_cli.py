@@ -1,6 +1,7 @@
 """The command line as people meet it: in a process of its own."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from reenact.cli.pipeline import scratch_of
 from reenact.cli.stages import forget_failed
 from reenact.cli.watch import Watch
 from tiny_project import REENACT, ROOT, make_project
@@ -238,3 +240,17 @@ def test_where_no_pipelines_are_a_run_says_so_and_leaves_no_folder_behind(tmp_pa
         done = reenact("run", "--name", "mine", cwd=project, PYTHONPATH=str(project / "src"))
         assert "no pipelines/training.py here" in done.stderr
     assert not (project / "runs" / "mine").exists()
+
+
+@pytest.mark.parametrize("deep", ["run", "a-folder-of-a-long-name" * 5])
+def test_processes_of_a_run_meet_however_deep_its_folder_lies(tmp_path: Path, deep: str) -> None:
+    (tmp_path / deep).mkdir()
+    meet = "import multiprocessing as m; print(m.Manager().dict(met='yes')['met'])"
+    with scratch_of(tmp_path / deep) as place:
+        told = {**os.environ, "TMPDIR": str(place)}
+        done = subprocess.run([sys.executable, "-c", meet], env=told, capture_output=True, text=True, check=False)
+        (place / "left").touch()
+        assert (tmp_path / deep / "tmp" / "left").exists(), "elsewhere there may be no room"
+    assert done.stdout == "yes\n", done.stderr
+    assert not place.exists()
+    assert not (tmp_path / deep / "tmp").exists()

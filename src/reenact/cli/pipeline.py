@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -27,6 +28,7 @@ from reenact.steps import STEPS
 from reenact.systems.branch import Branch
 
 RUNS = Path("runs")
+_SOCKETS = 60  # bytes of a path below which Python's own names of sockets still fit the 107 that Linux takes
 _PIPELINE = Path("pipelines", "training.py")
 _TO_END = 20.0  # s for a pipeline to remove its containers
 
@@ -110,11 +112,8 @@ def _child(folder: Path, watch: Watch) -> int:
     paths = [str(place_of(_PIPELINE)), *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = {**os.environ, "REENACT_EVENTS": str(watch.events), "PYTHONPATH": os.pathsep.join(paths)}
     name_trainer(environment)
-    # kfp leaves a temporary directory behind for every step.
-    scratch = folder / "tmp"
-    scratch.mkdir()
-    environment["TMPDIR"] = str(scratch)
-    with (folder / "log.txt").open("wb") as log:
+    with scratch_of(folder) as scratch, (folder / "log.txt").open("wb") as log:
+        environment["TMPDIR"] = str(scratch)
         command = [sys.executable, "-W", "ignore", "-m", "pipelines.local", str(folder)]
         # A session of its own: kfp's steps are children of shells, and nothing else would end all of them with us.
         child = subprocess.Popen(
@@ -125,8 +124,28 @@ def _child(folder: Path, watch: Watch) -> int:
                 watch.follow(child)
         finally:
             _end(child)
-            shutil.rmtree(scratch, ignore_errors=True)
     return child.returncode
+
+
+@contextmanager
+def scratch_of(folder: Path) -> Iterator[Path]:
+    """Where a run's temporary files go while it runs: kfp leaves a folder of them behind for every step.
+
+    They lie in the run's folder, where there is room. Processes meet at sockets in there, whose paths must be short: a
+    folder that lies deep is called by a link.
+    """
+    scratch = folder / "tmp"
+    scratch.mkdir()
+    try:
+        if len(os.fsencode(scratch)) <= _SOCKETS:
+            yield scratch
+            return
+        with tempfile.TemporaryDirectory(prefix="reenact-") as near:
+            link = Path(near, "t")
+            link.symlink_to(scratch)
+            yield link
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
 
 
 def _end(child: "subprocess.Popen[bytes]") -> None:
