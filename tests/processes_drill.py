@@ -87,7 +87,9 @@ def a_system(name):
 
 
 def some_faces(drawn, *shape):
-    rand = lambda *size: torch.rand(*size, generator=drawn, dtype=torch.float64)  # noqa: E731
+    def rand(*size):
+        return torch.rand(*size, generator=drawn, dtype=torch.float64)
+
     return Faces(
         image=rand(*shape, 3, SIZE, SIZE) * 2 - 1, landmarks=rand(*shape, 68, 2), actions=5 * rand(*shape, 17),
         pose=60 * rand(*shape, 3) - 30,

@@ -1,16 +1,13 @@
 """The step `gate`: both versions are scored again on the test pairs, and the version gets its verdict."""
 
-import json
-
 import pandas as pd
 import pytest
 
-from evaluation_corpus import fake_judge, write_corpus
+from evaluation_corpus import write_corpus
 from reenact.atomic import write_json
 from reenact.config import Runtime
 from reenact.corpus.shards import read_stage, write_stage
 from reenact.errors import BadInput, StorageError
-from reenact.evaluation import judges
 from reenact.evaluation.records import read_metrics
 from reenact.hashing import hash_file
 from reenact.review.history import history
@@ -19,7 +16,6 @@ from reenact.review.verdict import read_verdict
 from reenact.stages.evaluate import EvaluateSettings, PairSettings
 from reenact.stages.exam import reduced
 from reenact.stages.gate import gate
-from reenact.systems import store
 from reenact.tracking.registry import RegistrySettings
 from registered_versions import add_version, aliases, tags, weights_folder
 from test_compare import Lazy
@@ -27,7 +23,7 @@ from test_protocols import Mover
 
 pytest_plugins = ["registry_fixtures"]
 # MLflow's database is made once.
-pytestmark = pytest.mark.xdist_group("registered_versions")
+pytestmark = [pytest.mark.xdist_group("registered_versions"), pytest.mark.usefixtures("drawn")]
 
 DRAWERS = {"mover": Mover, "lazy": Lazy}  # by what a version's weights are
 COUNTS = PairSettings(sources=1, self_pairs=6, cross_pairs=2, lsim=1, sequences=0)
@@ -38,18 +34,6 @@ RULES = {"metrics": {"pose_angle": {"protocol": "self", "effect": 0.5, "bound": 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory):
     return write_corpus(tmp_path_factory.mktemp("gate-corpus"))
-
-
-@pytest.fixture(autouse=True)
-def drawn(monkeypatch):
-    """A version draws as its weights say."""
-
-    def load_system(folder, device):
-        weights = (folder / "model.safetensors").read_bytes().decode()
-        return DRAWERS[weights](), {"size": 32, **json.loads((folder / "model.json").read_text())}
-
-    monkeypatch.setattr(store, "load_system", load_system)
-    monkeypatch.setattr(judges, "JUDGES", {"tools": lambda _: fake_judge()})
 
 
 @pytest.fixture

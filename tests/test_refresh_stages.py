@@ -6,14 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from evaluation_corpus import fake_judge, write_corpus
+from evaluation_corpus import write_corpus
 from reenact.atomic import write_json
 from reenact.config import Runtime
 from reenact.corpus.frame_tables import FrameTable
 from reenact.corpus.shards import read_stage, write_stage
 from reenact.corpus.tables import FORMAT
 from reenact.errors import BadInput
-from reenact.evaluation import judges
 from reenact.evaluation.profile import PROFILE, make_profile
 from reenact.review.settings import GateSettings, RescoreSettings
 from reenact.stages.drift import DriftSettings, drift
@@ -22,7 +21,6 @@ from reenact.stages.gate import gate
 from reenact.stages.rescore import rescore
 from reenact.stages.result import StageResult
 from reenact.steps import STEPS, code_hash
-from reenact.systems import store
 from reenact.tracking.registry import RegistrySettings
 from registered_versions import add_version, weights_folder
 from test_compare import Lazy
@@ -30,7 +28,7 @@ from test_protocols import Mover
 
 pytest_plugins = ["registry_fixtures"]
 # MLflow's database is made once.
-pytestmark = pytest.mark.xdist_group("registered_versions")
+pytestmark = [pytest.mark.xdist_group("registered_versions"), pytest.mark.usefixtures("drawn")]
 
 DRAWERS = {"mover": Mover, "lazy": Lazy, "mover that became lazy": Mover}  # by what a version's weights are
 COUNTS = PairSettings(sources=1, self_pairs=6, cross_pairs=2, lsim=1, sequences=0)
@@ -53,18 +51,6 @@ def profile(people=14, *, yaw=0.0):
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory):
     return write_corpus(tmp_path_factory.mktemp("refresh-corpus"))
-
-
-@pytest.fixture(autouse=True)
-def drawn(monkeypatch):
-    """A version draws as its weights say."""
-
-    def load_system(folder, device):
-        weights = (folder / "model.safetensors").read_bytes().decode()
-        return DRAWERS[weights](), {"size": 32, **json.loads((folder / "model.json").read_text())}
-
-    monkeypatch.setattr(store, "load_system", load_system)
-    monkeypatch.setattr(judges, "JUDGES", {"tools": lambda _: fake_judge()})
 
 
 @pytest.fixture

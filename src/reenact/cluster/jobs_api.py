@@ -67,15 +67,16 @@ class Jobs:
 
     def pod(self, name: str) -> Json:
         """One pod; raises ApiRefused where there is none."""
-        how = {"_preload_content": False, "_request_timeout": _TIMEOUT}
-        asked = lambda: self._core.read_namespaced_pod(name, self.namespace, **how)  # noqa: E731
-        return dict(json.loads(self._ask("read a pod", asked).data))
+        how: Json = {"_preload_content": False, "_request_timeout": _TIMEOUT}
+        answer = self._ask("read a pod", lambda: self._core.read_namespaced_pod(name, self.namespace, **how))
+        return dict(json.loads(answer.data))
 
     def pods(self, job: str) -> list[Json]:
         """The pods of a job, the oldest first."""
-        how = {"label_selector": f"jobset.sigs.k8s.io/jobset-name={job}", "_preload_content": False}
-        asked = lambda: self._core.list_namespaced_pod(self.namespace, **how, _request_timeout=_TIMEOUT)  # noqa: E731
-        items: list[Json] = json.loads(self._ask("list pods", asked).data)["items"]
+        how: Json = {"_preload_content": False, "_request_timeout": _TIMEOUT}
+        how["label_selector"] = f"jobset.sigs.k8s.io/jobset-name={job}"
+        answer = self._ask("list pods", lambda: self._core.list_namespaced_pod(self.namespace, **how))
+        items: list[Json] = json.loads(answer.data)["items"]
         return sorted(items, key=lambda pod: str(pod["metadata"].get("creationTimestamp", "")))
 
     def log(self, pod: str, container: str, seconds: int | None) -> str:
